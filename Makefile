@@ -1,0 +1,35 @@
+# make demo: stylise a real photograph.  make test: all that CI checks.  Both install what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALLED := $(VENV)/installed
+DEMO_SIZE := 512
+
+.PHONY: demo test format styles clean
+
+demo: $(INSTALLED)
+	@mkdir -p out
+	$(BIN)/impasto stylize "$$($(BIN)/python tools/demo_photo.py)" night-swirls --size $(DEMO_SIZE) -o out/demo.png
+
+test: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+styles: $(INSTALLED)
+	$(BIN)/python tools/paint_styles.py
+
+clean:
+	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@

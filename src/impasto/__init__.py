@@ -1,0 +1,1 @@
+"""Neural artistic style transfer: repaint a photograph in the manner of a painting."""

@@ -1,0 +1,284 @@
+"""stylize(): where files, networks and the loop meet. Neither prints nor exits."""
+
+from __future__ import annotations
+
+import io
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import torch
+from torch import Tensor
+
+from impasto import image, styles, weights
+from impasto.config import LAST, STARTS, Config, Size, configure, scale_size, schedule
+from impasto.errors import ConfigError
+from impasto.image import Picture, PictureSource
+from impasto.optimize import Step, Subject, enlarge, optimize
+from impasto.vgg import VGG, minimum_side_px
+
+OnStep = Callable[[Step], None]
+
+
+def stylize(
+    content: PictureSource,
+    style: PictureSource,
+    *,
+    preset: str = "default",
+    on_step: OnStep | None = None,
+    **settings: Any,
+) -> Result:
+    """Repaint a photograph in the manner of a painting.
+
+    Ctrl-C stops the work and returns the picture as it stands (``result.interrupted``).
+
+    Args:
+        content: the photograph: a path, a PIL image, or an array (H, W), (H, W, 1), (H, W, 3) or
+            (H, W, 4) of uint8, uint16 or floats in [0, 1].
+        style: the painting, likewise, or a built-in style's name.
+        preset: ``default`` or ``paper``.
+        on_step: called after each iteration.
+        **settings: any attributes of ``Config``, such as ``size=768`` or ``strength=0.7``.
+
+    Raises:
+        ImpastoError: of its children the one that fits; its text says what to try.
+
+    Example:
+        >>> result = stylize("photo.jpg", "night-swirls", size=256)  # doctest: +SKIP
+        >>> result.save("out.png")  # doctest: +SKIP
+    """
+    return prepare(content, style, configure(preset, **settings)).run(on_step)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished picture and how it came about.
+
+    Attributes:
+        pixels: (1, 3, H, W), float32, sRGB in [0, 1].
+        alpha: (1, 1, H, W) in [0, 1], the photograph's transparency, or None.
+        history: a row for each iteration: iteration, height, width, loss, and each term's loss.
+        recipe: every setting, the backbone and its checksum, the inputs' sha256, versions and
+            final losses. ``save`` writes it into the file.
+        interrupted: Ctrl-C stopped the work early.
+    """
+
+    pixels: Tensor = field(repr=False)
+    alpha: Tensor | None = field(repr=False)
+    history: list[dict[str, Any]] = field(repr=False)
+    recipe: dict[str, Any]
+    interrupted: bool = False
+
+    @property
+    def image(self) -> PIL.Image.Image:
+        """The picture, RGB, or RGBA where the photograph had transparency."""
+        return image.to_pil(self.pixels, self.alpha)
+
+    def save(self, path: str | Path, *, bits: int = 8, recipe: bool = True) -> Path:
+        """Write the picture; its format is the path's suffix. ``bits`` 16 is for PNG and TIFF."""
+        kept = self.recipe if recipe else None
+        return image.save(self.pixels, path, alpha=self.alpha, recipe=kept, bits=bits)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        buffer = io.BytesIO()
+        self.image.save(buffer, "PNG")
+        return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Job:
+    """Two pictures, a network and a config that fit together: all checked, nothing run yet."""
+
+    photograph: Picture
+    painting: Picture
+    start: Picture | None
+    backbone: weights.Weights
+    device: torch.device
+    size: Size
+    config: Config
+
+    @property
+    def iterations(self) -> int:
+        return sum(count for _, count in schedule(self.size, self.config))
+
+    def steps(self) -> Iterator[Step]:
+        """The optimisation, one Step an iteration; nothing runs between steps."""
+        config = self.config
+        network = VGG(self.backbone.state, pooling=config.pooling, edges=config.edges)
+        return optimize(network.to(self.device), self._subject(), self.size, config)
+
+    def run(self, on_step: OnStep | None = None) -> Result:
+        """The whole optimisation; Ctrl-C after the first step ends it with what there is."""
+        history, last, interrupted = [], None, False
+        try:
+            for step in self.steps():
+                last = step
+                history.append(as_row(step))
+                if on_step:
+                    on_step(step)
+        except KeyboardInterrupt:
+            interrupted = True
+            if last is None:
+                raise
+        assert last is not None, "every schedule has an iteration"
+        return self._result(last, history, interrupted)
+
+    def _result(self, last: Step, history: list[dict[str, Any]], interrupted: bool) -> Result:
+        pixels = last.picture()
+        if last.scale != self.size:  # stopped at a coarser scale
+            subject = self._subject()
+            pixels = enlarge(last.pixels, self.size, subject.detail).cpu()
+        alpha = self.photograph.alpha
+        if alpha is not None:
+            alpha = image.resize(alpha, self.size)
+        return Result(pixels, alpha, history, self.recipe(last), interrupted)
+
+    def recipe(self, last: Step) -> dict[str, Any]:
+        """All that is needed to make the picture again, and what came out; no times, no paths."""
+        inputs = {"photograph": self.photograph, "painting": self.painting, "start": self.start}
+        packages = ("impasto", "torch", "numpy", "pillow")
+        return {
+            "settings": asdict(self.config),
+            "size": list(self.size),
+            "backbone": {
+                "name": self.backbone.name,
+                "source": self.backbone.source,
+                "sha256": self.backbone.sha256,
+            },
+            "inputs": {
+                role: {"name": picture.name, "sha256": picture.sha256}
+                for role, picture in inputs.items()
+                if picture is not None
+            },
+            "device": str(self.device),
+            "versions": {
+                "python": platform.python_version(),
+                **{package: version(package) for package in packages},
+            },
+            "iterations": {"done": last.iteration, "planned": last.iterations},
+            "losses": {"total": last.loss, **last.losses},
+        }
+
+    def _subject(self) -> Subject:
+        photograph = sized(self.photograph.pixels.to(self.device))
+        start = photograph if self.start is None else sized(self.start.pixels.to(self.device))
+        whole = sized(self.painting.pixels.to(self.device))
+
+        def painting(size: Size) -> Tensor:
+            return whole(painting_size(size, self.size, self.painting.size, self.config))
+
+        def noise(size: Size) -> Tensor:
+            generator = torch.Generator().manual_seed(self.config.seed)  # on the CPU: the same
+            grain = torch.rand((1, 3, *size), generator=generator).to(self.device)  # everywhere
+            return grain * photograph(size) if "content" in self.config.start else grain
+
+        if "noise" in self.config.start and self.start is None:
+            return Subject(photograph, painting, start=noise, detail=None)
+        return Subject(photograph, painting, start=start, detail=start)
+
+
+def prepare(content: PictureSource, style: PictureSource, config: Config) -> Job:
+    """Load and check all that a stylisation needs, so that nothing can be found wrong hours later.
+
+    Raises:
+        ImpastoError: of its children the one that fits.
+    """
+    photograph = image.load(content, "photograph")
+    painting = image.load(styles.find(style) if isinstance(style, str) else style, "painting")
+    start = None if config.start in STARTS else image.load(config.start, "start picture")
+    size = output_size(photograph.size, config)
+    backbone = weights.resolve(config.backbone)
+    check_layers(backbone, config)
+    check_size(size, config)
+    return Job(photograph, painting, start, backbone, choose_device(config.device), size, config)
+
+
+def output_size(photograph: Size, config: Config) -> Size:
+    """(height, width) of the result: the photograph's aspect, config's longer side."""
+    return photograph if config.size == "original" else image.fit(photograph, config.size)
+
+
+def painting_size(scale: Size, final: Size, painting: Size, config: Config) -> Size:
+    """(height, width) at which the painting is compared at one scale; its aspect is kept.
+
+    Its longer side is the photograph's, times ``style_scale`` (or ``style_size`` at the last
+    scale). It is never enlarged, which would add blur and no strokes, unless the network's
+    deepest layer would see nothing of it.
+    """
+    fraction = max(scale) / max(final)
+    longer = config.style_size or max(final) * config.style_scale
+    factor = min(1.0, longer * fraction / max(painting))
+    smallest = minimum_side_px(layer for layer, _ in config.style_layers)
+    return scale_size(painting, max(factor, smallest / min(painting)))
+
+
+def sized(picture: Tensor) -> Callable[[Size], Tensor]:
+    """The picture at whatever size is asked for."""
+    return lambda size: image.resize(picture, size)
+
+
+def check_layers(backbone: weights.Weights, config: Config) -> None:
+    """Raise a ConfigError that names the first layer that the backbone does not have."""
+    known = VGG(backbone.state).layers
+    for layer, _ in (*config.content_layers, *config.style_layers):
+        if layer not in known:
+            names = ", ".join(name for name in known if name.startswith("conv"))
+            raise ConfigError(
+                f"layer {layer}: {backbone.name} does not have it",
+                f"its layers are {names}, and relu... of each",
+            )
+
+
+def check_size(size: Size, config: Config) -> None:
+    """Raise a ConfigError where the deepest layer would see nothing of a picture of this size."""
+    layers = [layer for layer, _ in (*config.content_layers, *config.style_layers)]
+    smallest = minimum_side_px(layers)
+    if min(size) < smallest:
+        raise ConfigError(
+            f"a result of {size[1]} x {size[0]} px",
+            f"the layers in use need at least {smallest} px a side",
+            "try a larger --size, or crop the photograph",
+        )
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of this name; ``auto`` is CUDA where there is one, else MPS, else the CPU."""
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        name = next(kind for kind, there in present.items() if there)
+    if not present[name]:
+        there = ", ".join(kind for kind, there in present.items() if there)
+        raise ConfigError(f"device {name!r}: this machine has none", f"here: auto, {there}")
+    return torch.device(name)
+
+
+def as_row(step: Step) -> dict[str, Any]:
+    """A Step as a flat row of numbers, ready for a table."""
+    height, width = step.scale
+    row: dict[str, Any] = {"iteration": step.iteration, "height": height, "width": width}
+    return {**row, "loss": step.loss, **step.losses}
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """A listener that writes the picture after chosen iterations: DIR/iteration-0100.png."""
+
+    directory: Path
+    iterations: tuple[int, ...]
+
+    def __call__(self, step: Step) -> None:
+        wanted = {step.iterations if number == LAST else number for number in self.iterations}
+        if step.iteration in wanted:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            digits = max(4, len(str(step.iterations)))
+            name = f"iteration-{step.iteration:0{digits}}.png"
+            image.save(step.picture(), self.directory / name)

@@ -1,0 +1,322 @@
+"""Every setting, its default and its limits, in one frozen dataclass; no torch here.
+
+Two presets: ``default``, the best picture for the time, and ``paper``, the formulas of Gatys,
+Ecker & Bethge 2015 as printed. A setting left at None takes what the preset says.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+from impasto.errors import ConfigError
+
+Distance = Literal["wasserstein", "gram"]
+Optimizer = Literal["lbfgs", "adam", "gd"]
+Pooling = Literal["max", "average"]
+Edges = Literal["replicate", "zeros"]
+Weighted = tuple[tuple[str, float], ...]  # layers by name, each with its weight
+Size = tuple[int, int]  # (height, width) in pixels
+
+STARTS = ("content", "noise", "noise*content")
+DEVICES = ("auto", "cuda", "mps", "cpu")
+ORIGINAL = "original"  # the size of the photograph itself
+LAST = -1  # the snapshot of the last iteration, whichever that is
+
+LARGEST_SIZE_PX = 16_384
+SMALLEST_SIZE_PX = 16  # at which the deepest layers still have one position
+COARSEST_PX = 128  # longer side of the first scale: large enough for a face, 16 times cheaper
+COARSEST_SHORT_PX = 32  # and its shorter side: two positions at conv5_1
+SCALE_STEP = math.sqrt(2)  # from one scale to the next: Crowson's, between 2 and no pyramid
+# Iterations by scale. Nearly all of the style's structure settles at the coarsest scale, where an
+# iteration costs least; each finer scale starts from a good picture and adds its own strokes.
+COARSEST_ITERATIONS = 80
+MIDDLE_ITERATIONS = 30
+FINEST_ITERATIONS = 15
+ITERATIONS_PER_SCALE_STEP = 5
+
+# The content's weight against the style's is CONTENT_AT_HALF * ((1 - s) / s)^2 at strength s, both
+# distances being fractions: 0.12 was picked by eye over the pairs described in docs/performance.md.
+CONTENT_AT_HALF = 0.12
+STRENGTH_EXPONENT = 2.0
+
+# Adam's is in pixel values an iteration (Crowson's default); gradient descent's is what the first
+# iteration moves the fastest pixel, and was found by trying: docs/paper.md.
+LEARNING_RATES: Mapping[str, float] = MappingProxyType({"adam": 0.02, "gd": 0.1})
+
+_LAYER = re.compile(r"(conv|relu)([1-5])_([1-4])")
+
+
+def split_layer(name: str) -> tuple[str, int, int]:
+    """``"conv4_2"`` as ``("conv", 4, 2)``: kind, block, and place in the block, from 1."""
+    match = _LAYER.fullmatch(name)
+    if not match:
+        raise ConfigError(
+            f"layer {name!r}", "layers are conv1_1 ... conv5_4 and relu1_1 ... relu5_4"
+        )
+    return match[1], int(match[2]), int(match[3])
+
+
+def parse_layers(text: str) -> Weighted:
+    """``"conv1_1=1,conv3_1=0.5"`` as pairs of name and weight; a name alone weighs 1."""
+    layers = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, weight = part.partition("=")
+        layers.append((name.strip(), parse_number(weight or "1", f"the weight of {name.strip()}")))
+    return tuple(layers)
+
+
+def parse_snapshots(text: str) -> tuple[int, ...]:
+    """``"1,100,last"`` as iteration numbers, counted from 1; ``last`` is ``LAST``."""
+    numbers = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        if part != "last" and not part.isdecimal():
+            raise ConfigError(f"snapshot {part!r}", "snapshots are iterations such as 1,100,last")
+        numbers.append(LAST if part == "last" else int(part))
+    return tuple(numbers)
+
+
+def parse_size(text: str) -> int | Literal["original"]:
+    """A longer side in pixels, or ``original``."""
+    if text == ORIGINAL:
+        return "original"
+    if not text.isdecimal():
+        raise ConfigError(f"size {text!r}", f"a size is the longer side in pixels, or {ORIGINAL!r}")
+    return int(text)
+
+
+def parse_number(text: str, what: str) -> float:
+    """A float; ``what`` names it in the error."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(f"{what} is {text!r}", "a number is wanted") from None
+
+
+_CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "distance": get_args(Distance),
+        "pooling": get_args(Pooling),
+        "edges": get_args(Edges),
+        "optimizer": get_args(Optimizer),
+        "device": DEVICES,
+    }
+)
+
+_RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "strength": (0.0, 1.0),
+        "alpha": (0.0, math.inf),
+        "beta": (0.0, math.inf),
+        "tv_weight": (0.0, math.inf),
+        "learning_rate": (0.0, math.inf),
+        "iterations": (1, 1_000_000),
+        "style_scale": (0.05, 20.0),
+        "style_size": (SMALLEST_SIZE_PX, LARGEST_SIZE_PX),
+        "seed": (0, 2**63 - 1),
+    }
+)
+
+
+def _check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
+    if value in allowed:
+        return
+    near = difflib.get_close_matches(str(value), allowed, n=1)
+    hint = f"did you mean {near[0]}?" if near else ""
+    raise ConfigError(f"{name} {value!r}", f"allowed: {', '.join(allowed)}", hint)
+
+
+def _check_range(name: str, value: object, low: float, high: float) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        limits = f"from {low:g} up" if high == math.inf else f"from {low:g} to {high:g}"
+        raise ConfigError(f"{name} {value!r}", f"a number {limits} is wanted")
+
+
+def _check_layers(name: str, layers: Weighted) -> None:
+    for layer, weight in layers:
+        split_layer(layer)
+        _check_range(f"the weight of {layer}", weight, 0.0, math.inf)
+    names = [layer for layer, _ in layers]
+    if not layers or len(set(names)) < len(names):
+        raise ConfigError(f"{name} {names}", "at least one layer, and each only once")
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that decides a picture but the two pictures themselves. Checked when it is made.
+
+    Attributes:
+        preset: the name of the preset that this started from.
+        backbone: ``auto``, ``vgg19``, ``vgg16`` or the path of a weights file.
+        size: longer side of the result in pixels, or ``"original"``: the photograph's own.
+        strength: 0 (the photograph) to 1 (only style); None where alpha and beta alone decide.
+        alpha: factor on the content's part of the loss. None, without a strength: chosen by the
+            pair, as if CONTENT_AT_HALF were asked of fractions rather than of sums.
+        beta: factor on the style's part of the loss.
+        tv_weight: factor on the total variation, which smooths.
+        content_layers: names and weights of the layers that keep the photograph.
+        style_layers: names and weights of the layers that hold the painting's manner.
+        distance: how styles are compared: ``wasserstein`` (means and covariances) or ``gram``.
+        pooling: ``max`` or ``average``.
+        edges: what the network sees beyond the picture: ``replicate`` or ``zeros``.
+        pyramid: from coarse to fine, or at the full size from the start.
+        optimizer: ``lbfgs``, ``adam`` or ``gd``, plain gradient descent.
+        learning_rate: step size of Adam (in pixel values) and of gradient descent (see
+            docs/paper.md); None is the optimiser's own default. L-BFGS finds its own step.
+        iterations: in all, over all scales; None is the schedule's own number.
+        start: ``content``, ``noise``, ``noise*content`` or the path of a picture.
+        style_scale: size of the painting against the photograph's: above 1 for broader strokes.
+        style_size: longer side of the painting in pixels, instead of ``style_scale``.
+        seed: of the noise.
+        device: ``auto`` (CUDA, else MPS, else CPU), ``cuda``, ``mps`` or ``cpu``.
+        snapshots: iterations, from 1, after which a snapshot is due; -1 is the last.
+
+    Raises:
+        ConfigError: a value outside its range, or two that exclude each other.
+    """
+
+    preset: str = "default"
+    backbone: str = "auto"
+    size: int | Literal["original"] = 512
+    strength: float | None = 0.5
+    alpha: float | None = 1.0
+    beta: float = 1.0
+    tv_weight: float = 2.0
+    content_layers: Weighted = (("relu4_2", 1.0),)
+    style_layers: Weighted = (
+        ("relu1_1", 1.0),
+        ("relu2_1", 3.0),
+        ("relu3_1", 3.0),
+        ("relu4_1", 1.0),
+        ("relu5_1", 0.06),
+    )
+    distance: Distance = "wasserstein"
+    pooling: Pooling = "max"
+    edges: Edges = "replicate"
+    pyramid: bool = True
+    optimizer: Optimizer = "lbfgs"
+    learning_rate: float | None = None
+    iterations: int | None = None
+    start: str = "content"
+    style_scale: float = 1.0
+    style_size: int | None = None
+    seed: int = 0
+    device: str = "auto"
+    snapshots: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, allowed in _CHOICES.items():
+            _check_choice(name, getattr(self, name), allowed)
+        for name, (low, high) in _RANGES.items():
+            _check_range(name, getattr(self, name), low, high)
+        if self.size != ORIGINAL:
+            _check_range("size", self.size, SMALLEST_SIZE_PX, LARGEST_SIZE_PX)
+        _check_layers("content_layers", self.content_layers)
+        _check_layers("style_layers", self.style_layers)
+        for number in self.snapshots:
+            if number != LAST and number < 1:
+                raise ConfigError(f"snapshot {number}", "snapshots are iterations from 1, or last")
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of Adam or of gradient descent; L-BFGS has none."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return LEARNING_RATES[self.optimizer]
+
+    def weights(self) -> tuple[float, float]:
+        """The factors on the content's and the style's part of the loss at this strength.
+
+        For a strength s they sum to 1 (before alpha and beta), so that 0 is the photograph
+        itself, 1 is style alone, and the loss has the same size at every strength.
+        """
+        assert self.strength is not None
+        style = self.strength**STRENGTH_EXPONENT
+        content = CONTENT_AT_HALF * (1 - self.strength) ** STRENGTH_EXPONENT
+        total = style + content
+        alpha = 1.0 if self.alpha is None else self.alpha
+        return alpha * content / total, self.beta * style / total
+
+
+PRESETS: Mapping[str, Config] = MappingProxyType(
+    {
+        "default": Config(),
+        # Gatys, Ecker & Bethge 2015 as DESIGN.md prints it: sums, not means; one scale.
+        "paper": Config(
+            preset="paper",
+            backbone="vgg19",
+            strength=None,
+            alpha=None,
+            beta=1.0,
+            tv_weight=0.0,
+            content_layers=(("conv4_2", 1.0),),
+            style_layers=tuple((f"conv{block}_1", 1.0) for block in range(1, 6)),
+            distance="gram",
+            edges="zeros",
+            pyramid=False,
+            optimizer="gd",
+            iterations=3000,
+            start="noise*content",
+            snapshots=(1, 1065, 2999),
+        ),
+    }
+)
+
+
+def configure(preset: str = "default", **settings: Any) -> Config:
+    """The preset's config with every setting that is not None put in its place.
+
+    Raises:
+        ConfigError: an unknown preset or setting, or a value out of range.
+    """
+    _check_choice("preset", preset, tuple(PRESETS))
+    names = tuple(field.name for field in fields(Config))
+    for name in settings:
+        _check_choice("setting", name, names)
+    given = {name: value for name, value in settings.items() if value is not None}
+    if given.get("strength") is not None and PRESETS[preset].strength is None:
+        raise ConfigError(
+            f"a strength with the preset {preset!r}", "its balance is alpha against beta"
+        )
+    return replace(PRESETS[preset], **given)
+
+
+def schedule(size: Size, config: Config) -> list[tuple[Size, int]]:
+    """Sizes (height, width) from coarse to fine, each with its number of iterations.
+
+    Each scale's longer side is 1/sqrt(2) of the next one's, as in Crowson's
+    style-transfer-pytorch, down to ``COARSEST_PX``.
+    """
+    longest, shortest = max(size), min(size)
+    coarsest = max(COARSEST_PX, COARSEST_SHORT_PX * longest / shortest)
+    steps = max(0, math.floor(math.log(longest / coarsest, SCALE_STEP) + 1e-9))
+    if not config.pyramid:
+        steps = 0
+    counts = [
+        min(MIDDLE_ITERATIONS, FINEST_ITERATIONS + ITERATIONS_PER_SCALE_STEP * step)
+        for step in range(steps, -1, -1)
+    ]
+    counts[0] = COARSEST_ITERATIONS
+    counts = share(config.iterations, counts) if config.iterations else counts
+    sizes = [scale_size(size, SCALE_STEP**-step) for step in range(steps, -1, -1)]
+    return [(size, count) for size, count in zip(sizes, counts, strict=True) if count]
+
+
+def share(total: int, parts: Sequence[int]) -> list[int]:
+    """``total`` split in proportion to ``parts``; the last part takes at least 1."""
+    bounds = [round((total - 1) * sum(parts[: i + 1]) / sum(parts)) for i in range(len(parts))]
+    bounds[-1] = total
+    return [high - low for low, high in pairwise([0, *bounds])]
+
+
+def scale_size(size: Size, factor: float) -> Size:
+    """(height, width) times the factor, rounded, at least 1 pixel a side."""
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))

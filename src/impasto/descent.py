@@ -1,0 +1,209 @@
+"""Minimisers of a function of a picture whose pixels stay in [0, 1].
+
+Each holds its best-known point and goes one iteration at a time; none ever leaves a point for one
+where the loss is not a number or has exploded. They know nothing of networks or styles.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from impasto.errors import DivergenceError
+
+HISTORY = 10  # pairs of steps and gradient changes that L-BFGS remembers
+FIRST_STEP = 0.05  # the most that L-BFGS's first step moves a pixel, before it knows a curvature
+SUFFICIENT_DECREASE = 1e-4  # Armijo's constant: Nocedal & Wright 2006, equation 3.4
+BACKTRACKS = 12  # halvings before a direction is given up
+CURVATURE_FLOOR = 1e-10  # of |y|^2; below it a pair says nothing (or worse) about curvature
+EXPLOSION = 2.0  # times the loss at the start: above that a step is taken back
+ADAM_DECAY_PER_STEP = (0.9, 0.99)  # of the gradient's mean and of its square
+ADAM_EPSILON = 1e-8
+
+
+@dataclass(frozen=True)
+class Point:
+    """A picture, its loss (by name, and their sum) and the loss's gradient."""
+
+    x: Tensor
+    losses: Mapping[str, float]
+    loss: float
+    gradient: Tensor
+
+    @property
+    def finite(self) -> bool:
+        return math.isfinite(self.loss) and bool(self.gradient.isfinite().all())
+
+
+Evaluate = Callable[[Tensor], Point]
+
+
+class Minimizer(Protocol):
+    """``point`` is where it stands; ``step`` goes one iteration and returns what to tell, or ''."""
+
+    point: Point
+    converged: bool
+
+    def step(self) -> str: ...
+
+
+def start_at(evaluate: Evaluate, x: Tensor) -> Point:
+    """The first point; there is nothing to go back to if its loss is not a number."""
+    point = evaluate(x)
+    if not point.finite:
+        raise DivergenceError(
+            f"the loss is {point.loss} at the very first picture",
+            hint="check the weights with 'impasto weights verify', or take smaller layer weights",
+        )
+    return point
+
+
+def free_pixels(point: Point) -> Tensor:
+    """Where a step down the gradient would not leave [0, 1]: Bertsekas 1982's active set."""
+    x, gradient = point.x, point.gradient
+    return ~(((x <= 0) & (gradient > 0)) | ((x >= 1) & (gradient < 0)))
+
+
+class LBFGS:
+    """Limited-memory BFGS (Nocedal 1980) projected on [0, 1], with a backtracking line search.
+
+    A unit step is tried first and nearly always taken: one evaluation an iteration. It is halved
+    until the loss falls enough (Armijo), so that, unlike a fixed step, it cannot explode. Pixels
+    at a bound that want to leave it are held there (Bertsekas 1982) while the others move.
+    """
+
+    def __init__(self, evaluate: Evaluate, x: Tensor) -> None:
+        self.evaluate = evaluate
+        self.point = start_at(evaluate, x)
+        self.pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=HISTORY)
+        self.converged = False
+
+    def step(self) -> str:
+        free = free_pixels(self.point)
+        gradient = self.point.gradient * free
+        note = ""
+        direction = self._direction(gradient) * free
+        if not dot(direction, gradient) < 0:  # uphill or not a number: forget the curvature
+            self.pairs.clear()
+            direction = self._direction(gradient)
+        found = self._search(direction)
+        if found is None and self.pairs:
+            self.pairs.clear()
+            note = "no step along the curvature lowered the loss: went on from the gradient"
+            found = self._search(self._direction(gradient))
+        if found is None:
+            self.converged = True
+            return note
+        self._remember(found, free)
+        self.point = found
+        return note
+
+    def _direction(self, gradient: Tensor) -> Tensor:
+        """Minus the inverse Hessian's estimate times the gradient, by the two-loop recursion."""
+        if not self.pairs:
+            largest = float(gradient.abs().max())
+            return gradient * (-FIRST_STEP / largest if largest > 0 else 0.0)
+        q, factors = gradient, []
+        for s, y in reversed(self.pairs):
+            factor = dot(s, q) / dot(s, y)
+            q = q - factor * y
+            factors.append(factor)
+        s, y = self.pairs[-1]
+        q = q * (dot(s, y) / dot(y, y))
+        for (s, y), factor in zip(self.pairs, reversed(factors), strict=True):
+            q = q + (factor - dot(y, q) / dot(s, y)) * s
+        return -q
+
+    def _search(self, direction: Tensor) -> Point | None:
+        """The first point at step 1, 1/2, 1/4, ... that lowers the loss enough."""
+        here, length = self.point, 1.0
+        for _ in range(BACKTRACKS):
+            x = (here.x + length * direction).clamp(0, 1)
+            slope = dot(here.gradient, x - here.x)
+            if slope >= 0:
+                return None
+            there = self.evaluate(x)
+            if there.finite and there.loss <= here.loss + SUFFICIENT_DECREASE * slope:
+                return there
+            length /= 2
+        return None
+
+    def _remember(self, found: Point, free: Tensor) -> None:
+        s = (found.x - self.point.x) * free
+        y = (found.gradient - self.point.gradient) * free
+        if dot(s, y) > CURVATURE_FLOOR * dot(y, y):
+            self.pairs.append((s, y))
+
+
+class FirstOrder:
+    """Steps along the gradient with a rate; one that explodes is taken back and the rate halved."""
+
+    def __init__(self, evaluate: Evaluate, x: Tensor, rate: float) -> None:
+        self.evaluate, self.rate = evaluate, rate
+        self.point = self.best = start_at(evaluate, x)
+        self.ceiling = EXPLOSION * self.point.loss
+        self.converged = False
+
+    def step(self) -> str:
+        there = self.evaluate((self.point.x + self.move()).clamp(0, 1))
+        if there.finite and there.loss <= self.ceiling:
+            self.point = there
+            self.best = min(self.best, there, key=lambda point: point.loss)
+            return ""
+        self.point = self.best
+        self.rate /= 2
+        self.reset()
+        return f"the loss went to {there.loss:.3g}: back to the best picture, step halved"
+
+    def move(self) -> Tensor:
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Forget what was learnt on the way to an explosion."""
+
+
+class GradientDescent(FirstOrder):
+    """x - rate / max |g_0| * g: the rate is what the first step moves the fastest pixel.
+
+    The constant max |g_0| takes the picture's size, the layers and their weights out of the rate.
+    """
+
+    def __init__(self, evaluate: Evaluate, x: Tensor, rate: float) -> None:
+        super().__init__(evaluate, x, rate)
+        self.largest = float(self.point.gradient.abs().max()) or 1.0
+
+    def move(self) -> Tensor:
+        return self.point.gradient * (-self.rate / self.largest)
+
+
+class Adam(FirstOrder):
+    """Kingma & Ba 2015, with the steps projected on [0, 1]."""
+
+    def __init__(self, evaluate: Evaluate, x: Tensor, rate: float) -> None:
+        super().__init__(evaluate, x, rate)
+        self.reset()
+
+    def reset(self) -> None:
+        self.mean = torch.zeros_like(self.point.x)
+        self.square = torch.zeros_like(self.point.x)
+        self.steps = 0
+
+    def move(self) -> Tensor:
+        gradient, (fast, slow) = self.point.gradient, ADAM_DECAY_PER_STEP
+        self.steps += 1
+        self.mean = torch.lerp(gradient, self.mean, fast)
+        self.square = torch.lerp(gradient.square(), self.square, slow)
+        mean = self.mean / (1 - fast**self.steps)
+        root = (self.square / (1 - slow**self.steps)).sqrt()
+        return -self.rate * mean / (root + ADAM_EPSILON * root.max())
+
+
+def dot(a: Tensor, b: Tensor) -> float:
+    """The inner product of two pictures."""
+    return float(torch.dot(a.flatten(), b.flatten()))

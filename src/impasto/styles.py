@@ -1,0 +1,148 @@
+"""The built-in styles: six pictures of the project's own, painted by tools/paint_styles.py."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from impasto.errors import ConfigError
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
+
+# The contact sheet's measures, in pixels, and its colours.
+COLUMNS = 3
+PICTURE_PX = 360  # the square that each picture is fitted into
+CAPTION_PX = 56
+MARGIN_PX = 28
+NAME_FONT_PX, TITLE_FONT_PX = 22, 15
+BACKGROUND, INK, FAINT_INK = "#f7f5f0", "#2a2724", "#7c766d"
+
+
+@dataclass(frozen=True)
+class BuiltinStyle:
+    """A painting that comes with the package.
+
+    Args:
+        name: what is typed on the command line, e.g. ``"night-swirls"``.
+        title: what would stand on its label.
+        description: its manner, in one line.
+    """
+
+    name: str
+    title: str
+    description: str
+
+    @property
+    def path(self) -> Path:
+        """The JPEG's place among the package's files."""
+        folder = resources.files("impasto") / "data" / "styles"
+        return Path(str(folder / f"{self.name}.jpg"))
+
+
+STYLES: tuple[BuiltinStyle, ...] = (
+    BuiltinStyle(
+        "night-swirls",
+        "Night over the valley",
+        "long, thick strokes that follow a turning sky; deep blues, yellow lamps and stars",
+    ),
+    BuiltinStyle(
+        "pointillist-garden",
+        "Garden by the river",
+        "dots of pure colour that mix in the eye; bright greens, blues and roses",
+    ),
+    BuiltinStyle(
+        "stained-glass",
+        "Window with irises",
+        "panes of saturated glass in dark lead, with streaks, bubbles and light behind",
+    ),
+    BuiltinStyle(
+        "charcoal",
+        "Jug, bottle and fruit",
+        "charcoal hatching and white chalk on toned, grainy paper",
+    ),
+    BuiltinStyle(
+        "woodblock-waves",
+        "The claw of the wave",
+        "flat indigo inks with dark contours, graded skies and claws of foam",
+    ),
+    BuiltinStyle(
+        "cubist-facets",
+        "Guitar on a table",
+        "overlapping, shaded planes in ochre, grey and umber",
+    ),
+)
+
+
+def find(name_or_path: str) -> Path:
+    """The file of a style given as a built-in style's name or as a path.
+
+    A name with a separator or a suffix is a path, and so is any other that exists unless it is
+    a built-in style's; whether a path can be read as a picture is image.py's business.
+
+    Raises:
+        ConfigError: it is neither; the message lists the names and the nearest of them.
+    """
+    by_name = {style.name: style for style in STYLES}
+    path = Path(name_or_path)
+    looks_like_path = bool(path.suffix) or len(path.parts) > 1 or path.is_absolute()
+    if looks_like_path and path.exists():
+        return path
+    if name_or_path in by_name:
+        return by_name[name_or_path].path
+    if not looks_like_path and name_or_path and path.exists():
+        return path
+    raise ConfigError(
+        f"style {name_or_path!r}: there is no such file and no built-in style of that name",
+        f"a picture's path, or one of {', '.join(by_name)}",
+        _nearest(name_or_path, list(by_name)),
+    )
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    """A hint: the built-in name that was probably meant, else where to see them all."""
+    close = difflib.get_close_matches(Path(name).stem.lower(), names, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]}?"
+    return "`impasto styles` shows the built-in ones"
+
+
+def contact_sheet() -> Image.Image:
+    """Every built-in style in a grid with its name and title beneath, as an RGB picture."""
+    from PIL import Image, ImageDraw
+
+    rows = -(-len(STYLES) // COLUMNS)
+    cell_w, cell_h = PICTURE_PX + MARGIN_PX, PICTURE_PX + CAPTION_PX + MARGIN_PX
+    size = (COLUMNS * cell_w + MARGIN_PX, rows * cell_h + MARGIN_PX)
+    sheet = Image.new("RGB", size, BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    for index, style in enumerate(STYLES):
+        row, column = divmod(index, COLUMNS)
+        _hang(sheet, draw, style, MARGIN_PX + column * cell_w, MARGIN_PX + row * cell_h)
+    return sheet
+
+
+def _hang(
+    sheet: Image.Image, draw: ImageDraw.ImageDraw, style: BuiltinStyle, left: int, top: int
+) -> None:
+    """Put one style, fitted to the square, into the cell at (left, top), and label it."""
+    from PIL import Image, ImageFont, ImageOps
+
+    with Image.open(style.path) as opened:
+        picture = ImageOps.contain(
+            opened.convert("RGB"), (PICTURE_PX, PICTURE_PX), Image.Resampling.LANCZOS
+        )
+    x = left + (PICTURE_PX - picture.width) // 2
+    y = top + PICTURE_PX - picture.height  # stood on the line above the captions
+    sheet.paste(picture, (x, y))
+    middle, under = left + PICTURE_PX / 2, top + PICTURE_PX
+    lines = (
+        (style.name, NAME_FONT_PX, INK, under + 10),
+        (style.title, TITLE_FONT_PX, FAINT_INK, under + 38),
+    )
+    for text, font_px, ink, at in lines:
+        font = ImageFont.load_default(font_px)
+        draw.text((middle, at), text, fill=ink, font=font, anchor="mt")

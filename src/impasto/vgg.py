@@ -1,0 +1,95 @@
+"""A picture's features, by layer name, from a VGG network whose weights never change.
+
+Simonyan & Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Image Recognition".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor, nn
+
+from impasto.config import split_layer
+
+POOL_PX = 2  # a side of the pooling window, and its stride
+HALO_PX = 1  # what a 3x3 kernel sees beyond its own position
+
+Pooling = Literal["max", "average"]
+Padding = Literal["zeros", "replicate"]
+
+
+class VGG(nn.Module):
+    """Frozen convolutions by name; ``forward`` returns the features that are asked for.
+
+    Args:
+        state: ``mean`` (3,), RGB in [0, 1], subtracted from the picture, and for each convolution
+            ``conv1_1.weight`` (out, in, 3, 3) and ``conv1_1.bias`` (out,), as weights.py gives it.
+        pooling: ``max`` as trained, or ``average``, which Gatys et al. 2015 found smoother.
+        edges: what the first convolution sees beyond the picture: ``zeros`` as trained, or
+            ``replicate``, which spares the picture's border the false edge that zeros make.
+    """
+
+    mean: Tensor
+
+    def __init__(
+        self, state: Mapping[str, Tensor], *, pooling: Pooling = "max", edges: Padding = "zeros"
+    ) -> None:
+        super().__init__()
+        self.pooling, self.edges = pooling, edges
+        self.names = [key.removesuffix(".weight") for key in state if key.endswith(".weight")]
+        self.register_buffer("mean", state["mean"].view(1, 3, 1, 1))
+        for name in self.names:
+            weight = state[f"{name}.weight"].contiguous(memory_format=torch.channels_last)
+            self.register_buffer(f"{name}_weight", weight)
+            self.register_buffer(f"{name}_bias", state[f"{name}.bias"])
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Every layer that can be asked for, shallow to deep: conv1_1, relu1_1, conv1_2, ..."""
+        return tuple(kind + name[4:] for name in self.names for kind in ("conv", "relu"))
+
+    def forward(self, picture: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """The features (1, channels, h, w) of the named layers, computed no deeper than needed.
+
+        Args:
+            picture: (1, 3, H, W), sRGB in [0, 1], on the network's device; H and W at least
+                ``minimum_side_px(layers)``.
+            layers: names such as ``conv4_2`` (before its ReLU) or ``relu4_2`` (after it).
+        """
+        wanted = set(layers)
+        features: dict[str, Tensor] = {}
+        x = (picture - self.mean).contiguous(memory_format=torch.channels_last)
+        block = 1
+        for name in self.names:
+            if int(name[4]) > block:
+                block, x = block + 1, self._pool(x)
+            x = self._convolve(name, x)
+            conv, relu = name, f"relu{name[4:]}"
+            if conv in wanted:
+                features[conv] = x
+            if len(features) == len(wanted):
+                break
+            x = x.relu() if conv in wanted else x.relu_()
+            if relu in wanted:
+                features[relu] = x
+            if len(features) == len(wanted):
+                break
+        return features
+
+    def _convolve(self, name: str, x: Tensor) -> Tensor:
+        weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
+        if name == self.names[0] and self.edges == "replicate":
+            return nnf.conv2d(nnf.pad(x, [HALO_PX] * 4, mode="replicate"), weight, bias)
+        return nnf.conv2d(x, weight, bias, padding=HALO_PX)
+
+    def _pool(self, x: Tensor) -> Tensor:
+        return nnf.max_pool2d(x, POOL_PX) if self.pooling == "max" else nnf.avg_pool2d(x, POOL_PX)
+
+
+def minimum_side_px(layers: Iterable[str]) -> int:
+    """The smallest picture side for which every named layer still has one position."""
+    deepest_block = max(split_layer(layer)[1] for layer in layers)
+    return 1 << (deepest_block - 1)  # each pooling halves

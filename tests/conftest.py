@@ -1,0 +1,46 @@
+"""Shared by all tests: small networks, small pictures, nothing from the network."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from impasto.vgg import VGG
+
+CHANNELS = (6, 8, 10, 12, 14)  # of a network small enough for float64 and many sizes
+CONVOLUTIONS = (2, 2, 3, 3, 1)
+
+
+def small_state(dtype: torch.dtype = torch.float32, seed: int = 0) -> dict[str, Tensor]:
+    """Random weights of VGG's shape with few channels, scaled to keep activations near 1."""
+    generator = torch.Generator().manual_seed(seed)
+    state = {"mean": torch.tensor([0.485, 0.456, 0.406], dtype=dtype)}
+    inputs = 3
+    for block, (outputs, count) in enumerate(zip(CHANNELS, CONVOLUTIONS, strict=True), 1):
+        for place in range(1, count + 1):
+            weight = torch.randn(outputs, inputs, 3, 3, generator=generator, dtype=dtype)
+            name = f"conv{block}_{place}"
+            state[f"{name}.weight"] = weight * (2 / (9 * inputs)) ** 0.5
+            state[f"{name}.bias"] = torch.randn(outputs, generator=generator, dtype=dtype) * 0.1
+            inputs = outputs
+    return state
+
+
+def noise_picture(height: int, width: int, seed: int = 0, dtype=torch.float32) -> Tensor:
+    """A smooth random picture (1, 3, height, width) in [0, 1]."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(1, 3, max(2, height // 6), max(2, width // 6), generator=generator)
+    picture = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
+    grain = torch.rand(1, 3, height, width, generator=generator)
+    return (0.8 * picture + 0.2 * grain).to(dtype)
+
+
+@pytest.fixture
+def network() -> VGG:
+    return VGG(small_state())
+
+
+@pytest.fixture
+def exact_network() -> VGG:
+    return VGG(small_state(torch.float64))

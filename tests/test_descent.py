@@ -1,0 +1,153 @@
+"""Laws of the minimisers: the box, the way down, and the way back from an explosion."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+
+from impasto.descent import BACKTRACKS, LBFGS, Adam, GradientDescent, Point
+from impasto.errors import DivergenceError
+
+EXACT = torch.float64
+
+
+def evaluator(function):
+    def evaluate(x):
+        x = x.detach().requires_grad_()
+        loss = function(x)
+        (gradient,) = torch.autograd.grad(loss, x)
+        value = float(loss.detach())
+        return Point(x.detach(), {"all": value}, value, gradient)
+
+    return evaluate
+
+
+def quadratic(seed=0, size=12, condition=100.0):
+    """1/2 (x - c)^T A (x - c) whose free minimum c lies partly outside [0, 1]."""
+    generator = torch.Generator().manual_seed(seed)
+    Q, _ = torch.linalg.qr(torch.randn(size, size, generator=generator, dtype=EXACT))
+    values = torch.logspace(0, math.log10(condition), size, dtype=EXACT)
+    A = Q * values @ Q.T
+    centre = torch.rand(size, generator=generator, dtype=EXACT) * 2 - 0.5
+    return lambda x: (x - centre) @ A @ (x - centre) / 2
+
+
+def start(size=12):
+    return torch.full((size,), 0.5, dtype=EXACT)
+
+
+MINIMIZERS = {
+    "lbfgs": LBFGS,
+    "adam": lambda evaluate, x: Adam(evaluate, x, 0.02),
+    "gd": lambda evaluate, x: GradientDescent(evaluate, x, 0.02),
+}
+
+
+@pytest.mark.parametrize("name", MINIMIZERS)
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_pixels_never_leave_the_box_and_the_loss_goes_down(name, seed):
+    function = quadratic(seed)
+    minimizer = MINIMIZERS[name](evaluator(function), start())
+    first = minimizer.point.loss
+    for _ in range(60):
+        minimizer.step()
+        assert minimizer.point.x.min() >= 0
+        assert minimizer.point.x.max() <= 1
+    assert minimizer.point.loss < first
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_lbfgs_finds_the_minimum_in_the_box_that_scipy_finds(seed):
+    function = quadratic(seed)
+    evaluate = evaluator(function)
+
+    def numpys(x):
+        point = evaluate(torch.from_numpy(x))
+        return point.loss, point.gradient.numpy()
+
+    best = minimize(numpys, start().numpy(), jac=True, method="L-BFGS-B", bounds=[(0, 1)] * 12)
+    minimizer = LBFGS(evaluate, start())
+    for _ in range(300):
+        minimizer.step()
+        if minimizer.converged:
+            break
+    assert minimizer.point.loss <= best.fun * (1 + 1e-6) + 1e-9
+
+
+def test_lbfgs_never_goes_up_and_mostly_takes_one_evaluation_an_iteration():
+    calls = []
+    evaluate = evaluator(lambda x: calls.append(1) or quadratic(1)(x) + x.sin().sum())
+    minimizer, losses = LBFGS(evaluate, start()), []
+    for _ in range(25):
+        minimizer.step()
+        losses.append(minimizer.point.loss)
+    assert losses == sorted(losses, reverse=True)
+    assert len(calls) <= 25 * 1.5
+
+
+def test_lbfgs_survives_a_cliff_where_a_fixed_unit_step_explodes():
+    """-log is steep and then not a number: the kind of step that ended in a green screen."""
+    minimizer = LBFGS(evaluator(lambda x: (-torch.log(0.9 - x)).sum() - 40 * x.sum()), start())
+    for _ in range(40):
+        minimizer.step()
+        assert minimizer.point.finite
+    assert minimizer.point.x.max() < 0.9
+    assert minimizer.point.x.min() > 0.85
+
+
+def test_lbfgs_says_converged_at_a_minimum_and_stays_there():
+    minimizer = LBFGS(evaluator(lambda x: ((x - 0.5) ** 2).sum()), start())
+    minimizer.step()
+    assert minimizer.converged
+    assert torch.equal(minimizer.point.x, start())
+
+
+@pytest.mark.parametrize("method", [Adam, GradientDescent])
+def test_an_explosion_goes_back_to_the_best_picture_with_half_the_step_and_says_so(method):
+    function = quadratic(2, condition=1e4)
+    minimizer = method(evaluator(function), start(), 50.0)
+    first, notes = minimizer.point.loss, []
+    for _ in range(60):
+        note = minimizer.step()
+        if note:
+            notes.append(note)
+            assert minimizer.point.loss == minimizer.best.loss
+        assert minimizer.point.loss <= 2 * first
+    assert notes
+    assert all("back to the best picture" in note for note in notes)
+    assert minimizer.rate == 50.0 / 2 ** len(notes)
+
+
+@pytest.mark.parametrize("name", MINIMIZERS)
+def test_a_loss_that_turns_nan_is_never_where_a_minimiser_stands(name):
+    def function(x):
+        loss = quadratic(3)(x)
+        return loss * float("nan") if (x - 0.5).abs().max() > 0.1 else loss
+
+    minimizer = MINIMIZERS[name](evaluator(function), start())
+    for _ in range(BACKTRACKS * 4):
+        minimizer.step()
+        assert minimizer.point.finite
+
+
+@pytest.mark.parametrize("name", MINIMIZERS)
+def test_a_loss_that_is_nan_from_the_start_is_an_error(name):
+    with pytest.raises(DivergenceError, match="very first picture"):
+        MINIMIZERS[name](evaluator(lambda x: x.sum() * float("nan")), start())
+
+
+@pytest.mark.parametrize("name", MINIMIZERS)
+def test_two_runs_are_the_same_to_the_bit(name):
+    ends = []
+    for _ in range(2):
+        minimizer = MINIMIZERS[name](evaluator(quadratic(4)), start())
+        for _ in range(20):
+            minimizer.step()
+        ends.append(minimizer.point.x)
+    assert torch.equal(*ends)

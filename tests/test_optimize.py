@@ -1,0 +1,128 @@
+"""Laws of the loop: one Step an iteration, coarse to fine, the same bytes, no exploded picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from conftest import noise_picture, small_state
+from impasto.config import Config, schedule
+from impasto.errors import DivergenceError
+from impasto.image import resize
+from impasto.optimize import Subject, enlarge, evaluator, optimize
+from impasto.vgg import VGG
+
+SIZE = (136, 184)
+QUICK = Config(iterations=18)
+
+
+def subject(detail=True):
+    photograph, painting = noise_picture(*SIZE, seed=1), noise_picture(150, 160, seed=2)
+
+    def sized(picture):
+        return lambda size: resize(picture, size)
+
+    shown = sized(photograph)
+    return Subject(shown, sized(painting), start=shown, detail=shown if detail else None)
+
+
+def run(config=QUICK, network=None, **kwargs):
+    return list(optimize(network or VGG(small_state()), subject(**kwargs), SIZE, config))
+
+
+def test_steps_count_up_to_the_schedules_total_and_end_at_the_full_size():
+    steps, plan = run(), schedule(SIZE, QUICK)
+    assert [step.iteration for step in steps] == list(range(1, 19))
+    assert {step.iterations for step in steps} == {18}
+    assert [step.scale for step in steps] == [size for size, n in plan for _ in range(n)]
+    assert steps[-1].picture().shape == (1, 3, *SIZE)
+
+
+def test_a_steps_losses_are_named_by_layer_and_sum_to_its_loss():
+    for step in run():
+        assert step.loss == pytest.approx(sum(step.losses.values()), rel=1e-5)
+        assert next(iter(step.losses)) == "content relu4_2"
+        assert "style relu5_1" in step.losses
+        assert "tv" in step.losses
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "gd"])
+@pytest.mark.parametrize("distance", ["wasserstein", "gram"])
+def test_every_optimiser_brings_every_loss_down_within_the_box(optimizer, distance):
+    config = replace(QUICK, optimizer=optimizer, distance=distance, pyramid=False, iterations=25)
+    steps = run(config)
+    assert steps[-1].loss < 0.9 * steps[0].loss
+    for step in steps:
+        assert step.picture().min() >= 0
+        assert step.picture().max() <= 1
+
+
+def test_the_same_run_gives_the_same_bytes():
+    assert torch.equal(run()[-1].pixels, run()[-1].pixels)
+
+
+def test_the_pictures_gradient_is_that_of_float64():
+    config, pictures = replace(QUICK, tv_weight=1.0), {}
+    for dtype in (torch.float32, torch.float64):
+        network = VGG(small_state(torch.float64)).to(dtype)
+        photograph, painting = noise_picture(96, 128, 1, dtype), noise_picture(112, 96, 2, dtype)
+        about = Subject(lambda _, p=photograph: p, lambda _, p=painting: p, lambda _: None, None)
+        evaluate = evaluator(network, about, (96, 128), config)
+        pictures[dtype] = evaluate(noise_picture(96, 128, 3).to(dtype)).gradient.double()
+    exact = pictures[torch.float64]
+    assert (pictures[torch.float32] - exact).norm() < 1e-3 * exact.norm()
+
+
+def test_enlarging_the_photograph_itself_gives_the_photograph():
+    shown = subject().photograph
+    torch.testing.assert_close(enlarge(shown((68, 92)), SIZE, shown), shown(SIZE))
+    assert not torch.allclose(enlarge(shown((68, 92)), SIZE, None), shown(SIZE), atol=0.01)
+
+
+class Faulty(torch.nn.Module):
+    """A network whose features are not numbers on some calls."""
+
+    def __init__(self, faulty_calls):
+        super().__init__()
+        self.network, self.calls, self.faulty_calls = VGG(small_state()), 0, faulty_calls
+
+    def forward(self, picture, layers):
+        self.calls += 1
+        features = self.network(picture, layers)
+        if self.calls in self.faulty_calls:
+            return {name: F * float("nan") for name, F in features.items()}
+        return features
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "gd"])
+def test_a_loss_that_is_no_number_on_the_way_is_stepped_back_from(optimizer):
+    config = replace(QUICK, optimizer=optimizer, pyramid=False, iterations=12)
+    steps = run(config, network=Faulty(faulty_calls={6, 7}))
+    assert len(steps) == 12
+    assert all(step.picture().isfinite().all() for step in steps)
+    assert steps[-1].loss < steps[0].loss
+
+
+def test_a_network_of_nonsense_is_an_error_and_no_picture():
+    with pytest.raises(DivergenceError):
+        run(network=Faulty(faulty_calls=set(range(3, 99))))
+
+
+def test_strength_zero_is_the_photograph():
+    steps = run(replace(QUICK, strength=0.0))
+    torch.testing.assert_close(steps[-1].picture(), subject().photograph(SIZE), atol=1e-3, rtol=0)
+
+
+def test_more_strength_means_more_style_and_less_photograph():
+    def distances(strength):
+        config = replace(QUICK, strength=strength, iterations=60, tv_weight=0.0)
+        last = run(config)[-1]
+        content, style = config.weights()
+        lost = last.losses["content relu4_2"] / content
+        return lost, sum(v for n, v in last.losses.items() if n.startswith("style")) / style
+
+    content, style = zip(*(distances(s) for s in (0.1, 0.3, 0.8)), strict=True)
+    assert list(content) == sorted(content)
+    assert list(style) == sorted(style, reverse=True)
