@@ -61,7 +61,8 @@ class Result:
     Attributes:
         pixels: (1, 3, H, W), float32, sRGB in [0, 1].
         alpha: (1, 1, H, W) in [0, 1], the photograph's transparency, or None.
-        history: a row for each iteration: iteration, height, width, loss, and each term's loss.
+        history: a row for each iteration: iteration, height, width, loss, each term's loss, and a
+            note where something happened that a person should know of.
         recipe: every setting, the backbone and its checksum, the inputs' sha256, versions and
             final losses. ``save`` writes it into the file.
         interrupted: Ctrl-C stopped the work early.
@@ -262,10 +263,10 @@ def choose_device(name: str) -> torch.device:
 
 
 def as_row(step: Step) -> dict[str, Any]:
-    """A Step as a flat row of numbers, ready for a table."""
+    """A Step as a flat row, ready for a table."""
     height, width = step.scale
-    row: dict[str, Any] = {"iteration": step.iteration, "height": height, "width": width}
-    return {**row, "loss": step.loss, **step.losses}
+    place = {"iteration": step.iteration, "height": height, "width": width}
+    return {**place, "loss": step.loss, **step.losses, "note": step.note}
 
 
 @dataclass(frozen=True)

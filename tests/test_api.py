@@ -1,0 +1,215 @@
+"""stylize() as a library call, with the embedded network on small real pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage import data
+
+from impasto import api, image
+from impasto.api import Snapshots, painting_size, stylize
+from impasto.config import LAST, Config, configure
+from impasto.errors import ConfigError, ImpastoError, PictureError
+
+FEW = {"size": 96, "iterations": 6, "backbone": "vgg16"}
+
+
+@pytest.fixture(scope="module")
+def photograph():
+    """A cup of coffee, 96 x 64."""
+    return PIL.Image.fromarray(data.coffee()).resize((96, 64), PIL.Image.Resampling.LANCZOS)
+
+
+@pytest.fixture(scope="module")
+def result(photograph):
+    return stylize(photograph, "night-swirls", **FEW)
+
+
+def test_a_result_has_the_photographs_aspect_and_the_size_asked_for(result):
+    assert result.image.size == (96, 64)
+    assert result.image.mode == "RGB"
+    assert result.pixels.shape == (1, 3, 64, 96)
+    assert not result.interrupted
+
+
+def test_the_history_has_a_row_an_iteration_and_the_loss_falls(result):
+    assert [row["iteration"] for row in result.history] == [1, 2, 3, 4, 5, 6]
+    assert result.history[-1]["loss"] < result.history[0]["loss"]
+    assert result.history[-1]["style relu1_1"] > 0
+
+
+def test_a_saved_picture_carries_its_recipe_and_no_path(result, tmp_path):
+    path = result.save(tmp_path / "out.png")
+    recipe = image.read_recipe(path)
+    assert recipe["settings"]["size"] == 96
+    assert recipe["backbone"]["name"] == "vgg16"
+    assert len(recipe["backbone"]["sha256"]) == 64
+    assert recipe["inputs"]["painting"]["name"] == "night-swirls.jpg"
+    assert recipe["iterations"] == {"done": 6, "planned": 6}
+    assert recipe["losses"]["total"] == pytest.approx(result.history[-1]["loss"])
+    assert str(tmp_path) not in str(recipe)
+    with pytest.raises(PictureError):
+        image.read_recipe(result.save(tmp_path / "bare.png", recipe=False))
+
+
+def test_a_recipes_settings_make_the_same_picture_again(photograph, result):
+    settings = result.recipe["settings"]
+    again = stylize(photograph, "night-swirls", **settings)
+    assert torch.equal(again.pixels, result.pixels)
+
+
+def test_paths_pictures_and_arrays_are_the_same_photograph(photograph, result, tmp_path):
+    photograph.save(tmp_path / "photo.png")
+    for content in (str(tmp_path / "photo.png"), tmp_path / "photo.png", np.asarray(photograph)):
+        assert torch.equal(stylize(content, "night-swirls", **FEW).pixels, result.pixels)
+
+
+def test_a_notebook_shows_a_png(result):
+    assert result._repr_png_().startswith(b"\x89PNG")
+
+
+def test_transparency_is_carried_to_the_result(photograph):
+    cut = photograph.convert("RGBA")
+    cut.putalpha(PIL.Image.linear_gradient("L").resize(cut.size))
+    result = stylize(cut, "charcoal", **{**FEW, "size": 48})
+    assert result.image.mode == "RGBA"
+    assert result.image.getchannel("A").getextrema() == pytest.approx((0, 255), abs=6)
+
+
+def test_ctrl_c_keeps_the_picture_as_it_stands_at_its_full_size(photograph):
+    def interrupt(step):
+        if step.iteration == 2:
+            raise KeyboardInterrupt
+
+    result = stylize(
+        photograph, "night-swirls", size=256, iterations=20, backbone="vgg16", on_step=interrupt
+    )
+    assert result.interrupted
+    assert result.image.size == (256, 171)
+    assert result.recipe["iterations"] == {"done": 2, "planned": 20}
+    assert len(result.history) == 2
+
+
+def test_snapshots_are_written_when_due(photograph, tmp_path):
+    listener = Snapshots(tmp_path / "new", (1, 3, LAST))
+    stylize(photograph, "charcoal", on_step=listener, **{**FEW, "size": 48})
+    names = sorted(path.name for path in (tmp_path / "new").iterdir())
+    assert names == ["iteration-0001.png", "iteration-0003.png", "iteration-0006.png"]
+
+
+def test_a_seed_decides_the_noise_and_a_file_can_be_the_start(photograph, tmp_path):
+    noisy = {**FEW, "size": 48, "start": "noise"}
+    one, same, other = (
+        stylize(photograph, "charcoal", **noisy, seed=seed).pixels for seed in (1, 1, 2)
+    )
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    photograph.save(tmp_path / "start.png")
+    from_file = stylize(
+        photograph, "charcoal", **{**FEW, "size": 48, "start": str(tmp_path / "start.png")}
+    )
+    from_content = stylize(photograph, "charcoal", **{**FEW, "size": 48})
+    assert torch.equal(from_file.pixels, from_content.pixels)
+    assert from_file.recipe["inputs"]["start"]["name"] == "start.png"
+
+
+def test_the_paper_preset_runs_on_the_embedded_network_and_its_loss_falls(photograph):
+    result = stylize(
+        photograph, "night-swirls", preset="paper", backbone="vgg16", size=64, iterations=25
+    )
+    losses = [row["loss"] for row in result.history]
+    assert losses[-1] < 0.3 * losses[0]
+    assert set(result.recipe["losses"]) == {
+        "total",
+        "content conv4_2",
+        *(f"style conv{block}_1" for block in range(1, 6)),
+    }
+
+
+PAIRS = [
+    (name, style, size)
+    for (name, style) in (
+        ("coffee", "night-swirls"),
+        ("chelsea", "woodblock-waves"),
+        ("astronaut", "charcoal"),
+        ("coffee", "pointillist-garden"),
+    )
+    for size in (96, 144)
+]
+
+
+def test_one_strength_means_one_balance_over_photographs_paintings_and_sizes():
+    """Fractions of the photograph's features lost, and of the way to the painting left."""
+    lost, left = [], []
+    for name, style, size in PAIRS:
+        run = stylize(getattr(data, name)(), style, size=size, backbone="vgg16", iterations=60)
+        content, painting = Config().weights()
+        lost.append(run.history[-1]["content relu4_2"] / content)
+        parts = (value for key, value in run.history[-1].items() if key.startswith("style"))
+        left.append(sum(parts) / painting)
+    assert 0.3 < min(lost) <= max(lost) < 0.95
+    assert max(lost) < 1.6 * min(lost)
+    assert max(left) < 0.35
+
+
+@given(
+    painting=st.tuples(st.integers(16, 3000), st.integers(16, 3000)),
+    scale=st.floats(0.1, 1),
+    style_scale=st.floats(0.1, 4),
+)
+def test_a_painting_is_never_stretched_and_never_enlarged_without_need(
+    painting, scale, style_scale
+):
+    config = Config(style_scale=style_scale)
+    final = (384, 512)
+    size = painting_size((round(384 * scale), round(512 * scale)), final, painting, config)
+    assert min(size) >= 16
+    if min(size) > 16:
+        assert max(size) <= max(painting)
+        assert size[0] / size[1] == pytest.approx(painting[0] / painting[1], rel=0.07)
+        assert max(size) <= 512 * scale * style_scale * 1.01 + 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"style_layers": (("relu5_4", 1.0),)}, "layer relu5_4: vgg16 does not have it"),
+        ({"device": "cuda"}, "this machine has none"),
+        ({"size": 20}, "at least 16 px a side"),
+        ({"style": "nigth-swirls"}, "night-swirls"),
+        ({"style": "no/such/painting.jpg"}, "painting.jpg"),
+        ({"start": "no-such-start.png"}, "no-such-start.png"),
+    ],
+)
+def test_what_does_not_fit_together_is_one_line_before_any_work(photograph, settings, words):
+    if settings.get("device") == "cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    given_settings = {"style": "charcoal", **FEW, **settings}
+    with pytest.raises(ImpastoError) as caught:
+        stylize(photograph, **given_settings)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_papers_vgg19_says_how_to_get_it(photograph, monkeypatch, tmp_path):
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
+    with pytest.raises(ImpastoError, match="impasto weights fetch vgg19"):
+        stylize(photograph, "charcoal", preset="paper")
+
+
+def test_auto_takes_the_embedded_network_where_there_is_no_other(
+    photograph, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
+    job = api.prepare(photograph, "charcoal", configure(size=64))
+    assert job.backbone.name == "vgg16"
+    assert "embedded" in job.backbone.source
+
+
+def test_a_thin_photograph_is_refused_with_what_to_try():
+    with pytest.raises(ConfigError, match="try a larger --size"):
+        stylize(np.zeros((20, 2000, 3), np.uint8), "charcoal", size=512)
