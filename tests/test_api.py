@@ -201,9 +201,7 @@ def test_the_papers_vgg19_says_how_to_get_it(photograph, monkeypatch, tmp_path):
         stylize(photograph, "charcoal", preset="paper")
 
 
-def test_auto_takes_the_embedded_network_where_there_is_no_other(
-    photograph, monkeypatch, tmp_path
-):
+def test_auto_takes_the_embedded_network_where_there_is_no_other(photograph, monkeypatch, tmp_path):
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
     job = api.prepare(photograph, "charcoal", configure(size=64))
     assert job.backbone.name == "vgg16"

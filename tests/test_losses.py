@@ -91,6 +91,15 @@ def test_the_gradient_stays_bounded_where_the_covariance_is_singular():
     assert gradient.abs().max() < 10
 
 
+def test_few_and_many_positions_are_measured_alike():
+    """Every position twice is the same Gaussian; one way takes X S X^T, the other S^1/2 C S^1/2."""
+    F, distance = features(12, 3, 2, 1), losses.wasserstein(features(12, 9, 9, 2))
+    few, many = F.clone().requires_grad_(), F.repeat(1, 1, 2, 1).requires_grad_()
+    torch.testing.assert_close(distance(few), distance(many), rtol=1e-6, atol=0)
+    (by_few,), (by_many,) = (torch.autograd.grad(distance(G), G) for G in (few, many))
+    torch.testing.assert_close(by_few, by_many[:, :, :3] + by_many[:, :, 3:], rtol=1e-4, atol=1e-7)
+
+
 @settings(max_examples=20, deadline=None)
 @given(scale=st.floats(0.01, 100), seed=st.integers(0, 99))
 def test_distances_are_zero_at_their_target_positive_elsewhere_and_know_no_units(scale, seed):
