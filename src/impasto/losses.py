@@ -95,11 +95,13 @@ class RootTrace(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             floor = values[-1] * EIGENVALUE_FLOOR + torch.finfo(values.dtype).tiny
             ctx.save_for_backward((Q / values.clamp(min=floor).sqrt()) @ Q.T / 2)
-        return values.clamp(min=0).sqrt().sum()
+        trace: Tensor = values.clamp(min=0).sqrt().sum()
+        return trace
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return gradients[0] * ctx.saved_tensors[0]
+        by_M: Tensor = ctx.saved_tensors[0]
+        return gradients[0] * by_M
 
 
 def eigen(M: Tensor) -> tuple[Tensor, Tensor]:

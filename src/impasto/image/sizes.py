@@ -1,0 +1,66 @@
+"""How large a picture may be, and how to change it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from impasto.errors import PictureError
+
+MIN_SIDE_PX = 16
+"""Four poolings halve the picture on the way to conv5_1: 16 px is the least that leaves one."""
+
+MAX_PIXELS = 250_000_000
+"""Above the 200 million of today's largest phone cameras; 3 GB as a float tensor."""
+
+
+def check_sides(size: tuple[int, int], what: str) -> None:
+    """Refuse a (height, width) below MIN_SIDE_PX; call it again after scaling down.
+
+    Raises:
+        PictureError: naming the picture by what, e.g. ``"photograph 'a.jpg'"``.
+    """
+    if min(size) < MIN_SIDE_PX:
+        given = f"{what} is {size[1]}x{size[0]} px (width x height)"
+        allowed = f"allowed: at least {MIN_SIDE_PX} px a side"
+        raise PictureError(given, allowed, "take a larger or less narrow picture")
+
+
+def check_pixels(size: tuple[int, int], what: str) -> None:
+    """Refuse a picture of more than MAX_PIXELS."""
+    height, width = size
+    if height * width > MAX_PIXELS:
+        given = f"{width}x{height} px (width x height), {height * width / 1e6:,.0f} megapixels"
+        allowed = f"allowed: up to {MAX_PIXELS // 10**6} megapixels"
+        raise PictureError(f"{what} is {given}", allowed, "scale it down first")
+
+
+def fit(size: tuple[int, int], longer_px: int) -> tuple[int, int]:
+    """(height, width) of the same aspect whose longer side is longer_px; at least 1 px a side.
+
+    Raises:
+        PictureError: if longer_px or a side of size is below 1.
+    """
+    height, width = size
+    if min(height, width, longer_px) < 1:
+        raise PictureError(f"size {size} at {longer_px} px", "allowed: sizes of at least 1 px")
+    longer = max(height, width)
+    return max(1, round(height * longer_px / longer)), max(1, round(width * longer_px / longer))
+
+
+def resize(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Antialiased bicubic resampling of (1, C, H, W) to (height, width), clamped to [0, 1].
+
+    The same size returns the tensor itself. For colour and alpha, on any device, differentiable.
+
+    Raises:
+        PictureError: if a side of size is below 1.
+    """
+    if min(size) < 1:
+        raise PictureError(f"size {size}", "allowed: at least 1 px a side")
+    if tuple(pixels.shape[-2:]) == tuple(size):
+        return pixels
+    resampled = torch.nn.functional.interpolate(
+        pixels, size=size, mode="bicubic", align_corners=False, antialias=True
+    )
+    return resampled.clamp(0, 1)

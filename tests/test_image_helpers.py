@@ -1,0 +1,57 @@
+"""Pictures to test with, shared by test_image_*.py; no tests."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch import Tensor
+
+from impasto.errors import PictureError
+from impasto.image import MIN_SIDE_PX
+
+WRITABLE = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif"]
+DEEP = [".png", ".tif"]
+ONE_STEP = 1 / 255
+LOSS = 8 * ONE_STEP  # WebP's colours have half the resolution
+
+sides = st.integers(MIN_SIDE_PX, 45)
+seeds = st.integers(0, 2**16)
+quick = settings(max_examples=20, deadline=None)
+
+
+def noise(height: int, width: int, channels: int, seed: int = 0, bits: int = 8) -> np.ndarray:
+    kind = np.uint8 if bits == 8 else np.uint16
+    generator = np.random.default_rng(seed)
+    return generator.integers(0, 2**bits, (height, width, channels), dtype=kind)
+
+
+def smooth(height: int = 24, width: int = 32) -> np.ndarray:
+    """Gentle colours, which lossy formats keep to a few steps; no symmetry."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([40 + 4 * x, 60 + 5 * y, 200 - 3 * x - y], axis=-1).astype(np.uint8)
+
+
+def tensor(array: np.ndarray) -> Tensor:
+    unit = array.astype(np.float32) / np.iinfo(array.dtype).max
+    return torch.from_numpy(unit.transpose(2, 0, 1)[None].copy())
+
+
+def one_line(error: pytest.ExceptionInfo[PictureError], *parts: str) -> str:
+    text = str(error.value)
+    assert "\n" not in text
+    assert len(text) < 600
+    for part in parts:
+        assert part in text, text
+    return text
+
+
+def encoded(form: str, size: tuple[int, int] = (64, 64)) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(noise(size[1], size[0], 3)).save(buffer, form)
+    return buffer.getvalue()

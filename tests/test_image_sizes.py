@@ -1,0 +1,76 @@
+"""Laws of sizes: resizing and fitting."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from impasto.errors import PictureError
+from impasto.image import (
+    MIN_SIDE_PX,
+    check_sides,
+    fit,
+    resize,
+)
+from test_image_helpers import (
+    noise,
+    one_line,
+    quick,
+    seeds,
+    sides,
+    tensor,
+)
+
+
+@quick
+@given(sides, sides, seeds)
+def test_resizing_to_the_same_size_changes_nothing(height, width, seed):
+    pixels = tensor(noise(height, width, 3, seed))
+    assert torch.equal(resize(pixels, (height, width)), pixels)
+
+
+@quick
+@given(sides, sides, st.integers(1, 90), st.integers(1, 90), st.floats(0, 1))
+def test_a_constant_picture_stays_constant(height, width, new_height, new_width, value):
+    resized = resize(torch.full((1, 3, height, width), value), (new_height, new_width))
+    assert resized.shape == (1, 3, new_height, new_width)
+    torch.testing.assert_close(resized, torch.full_like(resized, value), atol=1e-5, rtol=0)
+
+
+@quick
+@given(sides, sides, st.integers(1, 90), st.integers(1, 90), seeds)
+def test_resizing_stays_in_range(height, width, new_height, new_width, seed):
+    stark = torch.from_numpy(noise(height, width, 1, seed) > 127).float().permute(2, 0, 1)[None]
+    resized = resize(stark, (new_height, new_width))
+    assert resized.min() >= 0
+    assert resized.max() <= 1
+
+
+def test_scaling_down_is_antialiased():
+    stripes = torch.zeros(1, 3, 64, 64)
+    stripes[..., ::8] = 1  # four samples to a pixel, as without antialiasing, would miss them
+    assert (resize(stripes, (8, 8)) - 1 / 8).abs().max() < 0.1
+
+
+@given(st.integers(1, 10_000), st.integers(1, 10_000), st.integers(1, 5000))
+def test_fit_keeps_the_aspect(height, width, longer_px):
+    fitted = fit((height, width), longer_px)
+    assert max(fitted) == longer_px
+    assert min(fitted) >= 1
+    exact = min(height, width) * longer_px / max(height, width)
+    assert abs(min(fitted) - max(exact, 1)) <= 0.5
+    assert (height > width) <= (fitted[0] >= fitted[1])
+
+
+def test_sizes_below_a_pixel_are_refused():
+    for attempt in (
+        lambda: fit((0, 3), 10),
+        lambda: fit((3, 3), 0),
+        lambda: resize(torch.zeros(1, 3, 20, 20), (0, 5)),
+        lambda: check_sides((MIN_SIDE_PX - 1, 500), "photograph 'a.png'"),
+    ):
+        with pytest.raises(PictureError) as error:
+            attempt()
+        one_line(error, "allowed")
