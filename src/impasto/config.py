@@ -99,7 +99,7 @@ def parse_number(text: str, what: str) -> float:
         raise ConfigError(f"{what} is {text!r}", "a number is wanted") from None
 
 
-_CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "distance": get_args(Distance),
         "pooling": get_args(Pooling),
@@ -109,7 +109,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-_RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
+RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
         "strength": (0.0, 1.0),
         "alpha": (0.0, math.inf),
@@ -213,9 +213,9 @@ class Config:
     snapshots: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, allowed in _CHOICES.items():
+        for name, allowed in CHOICES.items():
             _check_choice(name, getattr(self, name), allowed)
-        for name, (low, high) in _RANGES.items():
+        for name, (low, high) in RANGES.items():
             _check_range(name, getattr(self, name), low, high)
         if self.size != ORIGINAL:
             _check_range("size", self.size, SMALLEST_SIZE_PX, LARGEST_SIZE_PX)

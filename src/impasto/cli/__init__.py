@@ -1,0 +1,82 @@
+"""The command line: parse, call, show. The one place that prints and exits.
+
+Results go to standard output, progress and notes to standard error. Exit status: 0 done, 1 a check
+failed or something broke, 2 bad input, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from impasto.cli import pictures, weights
+from impasto.cli.stylize import stylize
+from impasto.errors import ImpastoError
+
+BROKEN, BAD_INPUT, STOPPED = 1, 2, 130
+DEBUG = "IMPASTO_DEBUG"  # set it to see the traceback of an unexpected error
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(stylize)
+app.command("styles")(pictures.styles)
+app.command("show")(pictures.show)
+app.add_typer(weights.app, name="weights")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"impasto {version('impasto')}")
+        raise typer.Exit
+
+
+@app.callback()
+def impasto(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Repaint a photograph in the manner of a painting."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and exit; the one border where errors become a line on standard error."""
+    try:
+        sys.exit(app(args=arguments, standalone_mode=False) or 0)
+    except ImpastoError as error:
+        fail(str(error), BAD_INPUT)
+    except (KeyboardInterrupt, typer.Abort):
+        fail("stopped; nothing was written", STOPPED)
+    except BrokenPipeError:  # the reader of our output has gone: `impasto styles | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # a usage error of click's, or of typer's own copy
+            fail(f"{error.format_message()}; try --help", BAD_INPUT)
+        fail(_explain(error), BROKEN)
+
+
+def _explain(error: Exception) -> str:
+    """One line for an error that is not the user's to mend."""
+    if os.environ.get(DEBUG):
+        traceback.print_exc()
+    if isinstance(error, MemoryError) or "memory" in str(error).lower():
+        return "out of memory; a smaller --size needs less: half the size, a quarter of it"
+    what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return f"something unexpected went wrong ({what}); {DEBUG}=1 shows where: please report it"
+
+
+def fail(message: str, status: int) -> None:
+    """One line on standard error, red on a terminal, and exit."""
+    typer.secho(f"impasto: {message}", fg=typer.colors.RED, err=True)
+    sys.exit(status)

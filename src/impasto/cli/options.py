@@ -1,0 +1,168 @@
+"""The options of `impasto stylize`, each with its help; every default is config.py's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from impasto.config import CHOICES, LAST, PRESETS, STARTS
+
+PICTURE, BALANCE, OPTIMISATION, OUTPUT = "Picture", "Balance", "Optimisation", "Output"
+
+
+def default_of(name: str) -> str:
+    """The default of a setting as the help shows it; both presets' where they differ."""
+    shown = [_shown(getattr(preset, name)) for preset in PRESETS.values()]
+    if len(set(shown)) == 1:
+        return f"[default: {shown[0]}]" if shown[0] else ""
+    named = [f"{text or 'none'} ({name})" for text, name in zip(shown, PRESETS, strict=True)]
+    return f"[default: {', '.join(named)}]"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        parts = (item if isinstance(item, tuple) else (item,) for item in value)
+        return ",".join("=".join(_shown(part) for part in item) for item in parts)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "" if value is None else "last" if value == LAST else str(value)
+
+
+def setting(name: str, text: str, panel: str, metavar: str, *flags: str) -> Any:
+    """An option for one attribute of Config."""
+    described = f"{text} {default_of(name)}".replace("[", r"\[")
+    flag = f"--{name.replace('_', '-')}"
+    return typer.Option(
+        flag, *flags, help=described, rich_help_panel=panel, metavar=metavar, show_default=False
+    )
+
+
+def choices(name: str) -> str:
+    """The allowed words of a setting, for its metavar."""
+    return "|".join(CHOICES[name])
+
+
+Photo = Annotated[Path, typer.Argument(metavar="PHOTO", help="The photograph.", show_default=False)]
+Painting = Annotated[
+    str,
+    typer.Argument(
+        metavar="PAINTING",
+        help="The painting: a file, or a built-in style's name (see impasto styles).",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+        help="The result: .png, .jpg, .webp, .tif or .avif. Left out, it is named after both "
+        "pictures, in the current folder, and no file is overwritten.",
+    ),
+]
+Preset = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(PRESETS),
+        rich_help_panel=PICTURE,
+        help="The best picture for the time, or Gatys et al. 2015 as printed.",
+    ),
+]
+Size = Annotated[
+    str | None, setting("size", "Longer side in pixels, or 'original'.", PICTURE, "PX")
+]
+StyleScale = Annotated[
+    float | None,
+    setting("style_scale", "Above 1: broader strokes; below: finer.", PICTURE, "FACTOR"),
+]
+StyleSize = Annotated[
+    int | None,
+    setting("style_size", "The painting's longer side, instead of --style-scale.", PICTURE, "PX"),
+]
+Start = Annotated[
+    str | None,
+    setting("start", "What the optimisation starts from.", PICTURE, f"{'|'.join(STARTS)}|FILE"),
+]
+Seed = Annotated[int | None, setting("seed", "Of the noise to start from.", PICTURE, "N")]
+Strength = Annotated[
+    float | None,
+    setting("strength", "0, the photograph, to 1, style alone.", BALANCE, "0..1", "-s"),
+]
+ContentLayers = Annotated[
+    str | None,
+    setting("content_layers", "Where the photograph is kept.", BALANCE, "NAME=WEIGHT,..."),
+]
+StyleLayers = Annotated[
+    str | None,
+    setting("style_layers", "Where the painting's manner is taken.", BALANCE, "NAME=WEIGHT,..."),
+]
+Alpha = Annotated[float | None, setting("alpha", "Factor on the content.", BALANCE, "FACTOR")]
+Beta = Annotated[float | None, setting("beta", "Factor on the style.", BALANCE, "FACTOR")]
+TvWeight = Annotated[
+    float | None, setting("tv_weight", "Total variation: smoothness.", BALANCE, "FACTOR")
+]
+StyleDistance = Annotated[
+    str | None,
+    setting("distance", "How styles are compared.", BALANCE, choices("distance")),
+]
+Backbone = Annotated[
+    str | None,
+    setting("backbone", "The network that looks.", OPTIMISATION, "auto|vgg19|vgg16|FILE"),
+]
+Optimizer = Annotated[
+    str | None,
+    setting("optimizer", "How pixels are changed.", OPTIMISATION, choices("optimizer")),
+]
+Iterations = Annotated[
+    int | None,
+    setting(
+        "iterations", "In all, over all scales; left out, what the size needs.", OPTIMISATION, "N"
+    ),
+]
+LearningRate = Annotated[
+    float | None,
+    setting("learning_rate", "Of adam and gd; left out, their own.", OPTIMISATION, "RATE"),
+]
+Pooling = Annotated[
+    str | None, setting("pooling", "Between the blocks.", OPTIMISATION, choices("pooling"))
+]
+Edges = Annotated[
+    str | None,
+    setting("edges", "What lies beyond the picture.", OPTIMISATION, choices("edges")),
+]
+Device = Annotated[str | None, setting("device", "Where it runs.", OPTIMISATION, choices("device"))]
+Snapshots = Annotated[
+    str | None,
+    setting("snapshots", "Iterations to keep a picture of, with -d.", OUTPUT, "1,100,last"),
+]
+SnapshotDir = Annotated[
+    Path | None,
+    typer.Option(
+        "-d",
+        "--snapshot-dir",
+        metavar="DIR",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+        help="The folder for snapshots.",
+    ),
+]
+Bits = Annotated[
+    int,
+    typer.Option(metavar="8|16", rich_help_panel=OUTPUT, help="Per colour; 16 for .png and .tif."),
+]
+Recipe = Annotated[
+    bool,
+    typer.Option(
+        "--recipe/--no-recipe",
+        rich_help_panel=OUTPUT,
+        help="Write all settings into the picture's metadata.",
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("-q", "--quiet", rich_help_panel=OUTPUT, help="Errors and nothing else.")
+]

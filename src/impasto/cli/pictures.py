@@ -1,0 +1,93 @@
+"""`impasto styles` and `impasto show`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from impasto.config import PRESETS
+
+SHEET = Path("impasto-styles.png")
+
+
+def styles(
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="The contact sheet.")
+    ] = SHEET,
+    sheet: Annotated[bool, typer.Option("--sheet/--no-sheet", help="Write it or not.")] = True,
+) -> None:
+    """List the built-in styles and write a contact sheet of them."""
+    from impasto.styles import STYLES, contact_sheet
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for style in STYLES:
+        table.add_row(f"[bold]{style.name}[/bold]", style.description)
+    Console(highlight=False).print(table)
+    if sheet:
+        from impasto import image
+
+        image.check_target(output)
+        image.save(image.load(contact_sheet()).pixels, output)
+        typer.echo(f"Wrote {output}")
+
+
+def show(
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="A picture of impasto's.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show how a picture was made: its recipe."""
+    from impasto import image
+
+    recipe = image.read_recipe(picture)
+    if as_json:
+        typer.echo(json.dumps(recipe, indent=2, ensure_ascii=False))
+        return
+    console = Console(highlight=False)
+    for title, rows in sections(recipe).items():
+        console.print(f"[bold]{title}[/bold]")
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for name, value in rows.items():
+            table.add_row(f"  {name}", value)
+        console.print(table)
+
+
+def sections(recipe: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """A recipe's parts by title, each a table of words; the preset's own settings come last."""
+    flat = {k: text(v) for k, v in recipe.items() if not isinstance(v, dict)}
+    parts: dict[str, dict[str, str]] = {"picture": flat} if flat else {}
+    for title, part in recipe.items():
+        if title == "settings" and isinstance(part, dict):
+            changed, kept = split_settings(part)
+            parts["settings"] = changed
+            parts[f"as the preset {part.get('preset')} has them"] = kept
+        elif isinstance(part, dict):
+            parts[title] = {name: text(value) for name, value in part.items()}
+    return {title: rows for title, rows in parts.items() if rows}
+
+
+def split_settings(settings: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """The settings that differ from their preset's, and those that do not."""
+    preset = PRESETS.get(settings.get("preset", ""))
+    changed: dict[str, str] = {}
+    kept: dict[str, str] = {}
+    for name, value in settings.items():
+        same = preset is not None and text(getattr(preset, name, None)) == text(value)
+        (kept if same else changed)[name] = text(value)
+    return changed, kept
+
+
+def text(value: Any) -> str:
+    """A recipe's value as a person would write it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {text(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        pairs = [isinstance(item, list | tuple) for item in value]
+        if pairs and all(pairs):
+            return ",".join("=".join(text(part) for part in item) for item in value)
+        return ", ".join(text(item) for item in value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

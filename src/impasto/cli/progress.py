@@ -1,0 +1,114 @@
+"""What a person sees while a picture comes into being: a bar, or now and then a line."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from impasto.config import schedule
+
+if TYPE_CHECKING:
+    from impasto.api import Job
+    from impasto.optimize import Step
+
+LINES = 20  # at most, where there is no terminal to draw a bar on
+RECENT = 0.3  # the newest iteration's part in the running average of seconds per pixel
+
+
+class Narrator:
+    """A listener of Steps that tells on standard error where the work stands.
+
+    Time left counts pixels, not iterations: one at the last scale costs what 16 cost at a
+    quarter of its side.
+    """
+
+    def __init__(self, job: Job, *, quiet: bool = False) -> None:
+        self.job, self.quiet = job, quiet
+        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        plan = schedule(job.size, job.config)
+        self.pixels = [h * w for (h, w), count in plan for _ in range(count)]
+        self.seconds_per_pixel: float | None = None
+        self.last_s = time.monotonic()
+        self.bar = self.console.is_terminal and not quiet
+        self.progress = Progress(
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=self.console,
+            disable=not self.bar,
+        )
+        self.task: TaskID | None = None
+
+    def introduce(self) -> None:
+        """Which pictures, which network, how much work."""
+        job, config = self.job, self.job.config
+        height, width = job.size
+        self.console.print(
+            f"{job.photograph.name} in the manner of {job.painting.name}: "
+            f"{width} x {height} px, {len(self.pixels)} iterations on {job.device}"
+        )
+        hint = ""
+        if config.backbone == "auto" and job.backbone.name == "vgg16":
+            hint = " (impasto weights fetch vgg19 gets the paper's)"
+        self.console.print(f"Network: {job.backbone.source}{hint}")
+
+    def __enter__(self) -> Narrator:
+        self.progress.start()
+        self.task = self.progress.add_task("", total=len(self.pixels), left="")
+        self.last_s = time.monotonic()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.progress.stop()
+
+    def __call__(self, step: Step) -> None:
+        now_s = time.monotonic()
+        seconds, self.last_s = now_s - self.last_s, now_s
+        self._learn(seconds / self.pixels[step.iteration - 1])
+        if step.note:
+            self.console.print(f"Iteration {step.iteration}: {step.note}")
+        words = describe(step, seconds)
+        left = f"{clock(self._seconds_left(step.iteration))} left"
+        if self.bar and self.task is not None:
+            self.progress.update(self.task, completed=step.iteration, description=words, left=left)
+        elif step.iteration % max(1, step.iterations // LINES) == 0:
+            self.console.print(f"{step.iteration}/{step.iterations}  {words}  {left}")
+
+    def _learn(self, seconds_per_pixel: float) -> None:
+        before = self.seconds_per_pixel
+        if before is not None:
+            seconds_per_pixel = RECENT * seconds_per_pixel + (1 - RECENT) * before
+        self.seconds_per_pixel = seconds_per_pixel
+
+    def _seconds_left(self, iteration: int) -> float:
+        return (self.seconds_per_pixel or 0.0) * sum(self.pixels[iteration:])
+
+
+def describe(step: Step, seconds: float) -> str:
+    """Scale, losses and speed in a few words."""
+    height, width = step.scale
+    parts = {
+        kind: sum(loss for name, loss in step.losses.items() if name.startswith(kind))
+        for kind in ("content", "style")
+    }
+    losses = f"loss {step.loss:.3g} = content {parts['content']:.3g} + style {parts['style']:.3g}"
+    speed = f"{1 / seconds:.1f} it/s" if seconds < 1 else f"{seconds:.1f} s/it"
+    return f"{width}x{height}  {losses}  {speed}"
+
+
+def clock(seconds: float) -> str:
+    """1:05, or 2:03:04."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,148 @@
+"""`impasto stylize`: two pictures in, one out."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from impasto.cli import options as o
+from impasto.cli.process import hold_memory
+from impasto.cli.progress import Narrator
+from impasto.config import (
+    Config,
+    configure,
+    parse_layers,
+    parse_size,
+    parse_snapshots,
+)
+from impasto.errors import ConfigError
+
+if TYPE_CHECKING:
+    from impasto.api import Job, Result
+    from impasto.optimize import Step
+
+STOPPED = 130
+PARSERS = {
+    "size": parse_size,
+    "content_layers": parse_layers,
+    "style_layers": parse_layers,
+    "snapshots": parse_snapshots,
+}
+
+
+def stylize(
+    photo: o.Photo,
+    painting: o.Painting,
+    output: o.Output = None,
+    preset: o.Preset = Config.preset,
+    size: o.Size = None,
+    style_scale: o.StyleScale = None,
+    style_size: o.StyleSize = None,
+    start: o.Start = None,
+    seed: o.Seed = None,
+    strength: o.Strength = None,
+    content_layers: o.ContentLayers = None,
+    style_layers: o.StyleLayers = None,
+    distance: o.StyleDistance = None,
+    alpha: o.Alpha = None,
+    beta: o.Beta = None,
+    tv_weight: o.TvWeight = None,
+    backbone: o.Backbone = None,
+    optimizer: o.Optimizer = None,
+    iterations: o.Iterations = None,
+    learning_rate: o.LearningRate = None,
+    pooling: o.Pooling = None,
+    edges: o.Edges = None,
+    device: o.Device = None,
+    snapshots: o.Snapshots = None,
+    snapshot_dir: o.SnapshotDir = None,
+    bits: o.Bits = 8,
+    recipe: o.Recipe = True,
+    quiet: o.Quiet = False,
+) -> None:
+    """Repaint a photograph in the manner of a painting.
+
+    [dim]impasto stylize photo.jpg painting.jpg -o out.png
+    impasto stylize photo.jpg night-swirls -o night.png --strength 0.7
+    impasto stylize photo.jpg charcoal -o large.png --size 1024[/dim]
+
+    Ctrl-C stops and keeps the picture as it stands.
+    """
+    settings = {k: v for k, v in locals().items() if k in Config.__dataclass_fields__}
+    for name, parse in PARSERS.items():
+        if settings[name] is not None:
+            settings[name] = parse(settings[name])
+    config = configure(settings.pop("preset"), **settings)
+    if snapshots and not snapshot_dir:
+        raise ConfigError("--snapshots without a folder", "", "add one with -d DIR")
+    target = output or _unused_name(photo, painting)
+    _run(photo, painting, config, target, bits, recipe, snapshot_dir, quiet)
+
+
+def _unused_name(photo: Path, painting: str) -> Path:
+    """PHOTO-PAINTING.png in the current folder."""
+    target = Path(f"{photo.stem}-{Path(painting).stem}.png")
+    if target.exists():
+        raise ConfigError(
+            f"{target} exists, and without -o nothing is overwritten", "", f"add -o {target}"
+        )
+    return target
+
+
+def _run(
+    photo: Path,
+    painting: str,
+    config: Config,
+    target: Path,
+    bits: int,
+    recipe: bool,
+    snapshot_dir: Path | None,
+    quiet: bool,
+) -> None:
+    """Check everything, say what will be done, do it, and write the picture."""
+    hold_memory()
+    from impasto import api, image
+
+    inputs = [photo, painting, config.start]
+    image.check_target(target, inputs=inputs, bits=bits)
+    job = api.prepare(photo, painting, config)
+    narrator = Narrator(job, quiet=quiet)
+    narrator.introduce()
+    listeners: list[Any] = [narrator]
+    if snapshot_dir:
+        listeners.append(api.Snapshots(snapshot_dir, config.snapshots))
+    signal.signal(signal.SIGTERM, _stop)
+    started_s = time.monotonic()
+
+    def on_step(step: Step) -> None:
+        for listener in listeners:
+            listener(step)
+
+    with narrator:
+        result = job.run(on_step)
+    result.save(target, bits=bits, recipe=recipe)
+    _report(job, result, target, time.monotonic() - started_s, quiet)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _report(job: Job, result: Result, target: Path, seconds: float, quiet: bool) -> None:
+    height, width = job.size
+    what = f"{target} ({width} x {height} px)"
+    if result.interrupted:
+        done = result.recipe["iterations"]
+        typer.echo(
+            f"Stopped at iteration {done['done']} of {done['planned']}: "
+            f"wrote the picture as it stands to {what}",
+            err=True,
+        )
+        raise typer.Exit(STOPPED)
+    if not quiet:
+        typer.echo(f"Wrote {what} in {seconds:.0f} s")

@@ -1,0 +1,81 @@
+"""`impasto weights ...`: what networks there are, and how to get them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+MEGABYTE = 1_000_000
+app = typer.Typer(no_args_is_help=True, help="List, fetch, add and verify networks' weights.")
+
+
+@app.command("list")
+def list_known() -> None:
+    """List the known weights and which are on this machine."""
+    from impasto import weights
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("name", "here", "size", "what it is", "licence"):
+        table.add_column(title)
+    for row in weights.available():
+        size = f"{row.size / MEGABYTE:.0f} MB" if row.size else ""
+        table.add_row(row.name, "yes" if row.present else "", size, row.what, row.licence)
+    Console(highlight=False).print(table)
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="vgg19, vgg16, or a file's name.")],
+) -> None:
+    """Download weights into the cache; an interrupted download goes on where it stopped."""
+    from impasto import weights
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(name, total=None)
+        path = weights.fetch(
+            name, lambda done, total: progress.update(task, completed=done, total=total)
+        )
+    typer.echo(f"{name} is ready: {path}")
+
+
+@app.command()
+def add(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of a known format.")],
+) -> None:
+    """Check a local file and put its weights into the cache."""
+    from impasto import weights
+
+    typer.echo(f"Added {weights.add(file)}")
+
+
+@app.command()
+def verify() -> None:
+    """Check the embedded and the cached weights for damage."""
+    from impasto import weights
+
+    checks = weights.verify()
+    for check in checks:
+        typer.echo(f"{'ok     ' if check.ok else 'DAMAGED'} {check.name}: {check.message}")
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def where() -> None:
+    """Print the folder that weights are kept in."""
+    from impasto import weights
+
+    typer.echo(str(weights.cache_dir()))

@@ -1,0 +1,251 @@
+"""User journeys through the real command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from skimage import data
+
+from impasto.cli import main
+from impasto.cli.pictures import text
+from impasto.cli.progress import clock
+from impasto.styles import STYLES
+
+QUICK = ["--size", "64", "--iterations", "4", "--backbone", "vgg16"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory with a photograph in it, and an empty cache."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
+    PIL.Image.fromarray(data.coffee()).resize((96, 64)).save("photo.png")
+    return tmp_path
+
+
+def impasto(*words, status=0, capsys=None):
+    """Run a command in this process; what it printed."""
+    with pytest.raises(SystemExit) as exit_:
+        main([str(word) for word in words])
+    out = capsys.readouterr() if capsys else None
+    assert (exit_.value.code or 0) == status, out
+    return out
+
+
+def start(*words):
+    """Run a command in a process of its own."""
+    command = [sys.executable, "-m", "impasto", *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_photograph_and_a_style_in_a_picture_out(folder):
+    process = start("stylize", "photo.png", "night-swirls", "-o", "out.png", *QUICK)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "Wrote out.png (64 x 43 px)" in out
+    assert "embedded vgg16" in err
+    assert "4/4" in err
+    assert "\x1b" not in err  # no control characters where there is no terminal
+    with PIL.Image.open("out.png") as picture:
+        assert picture.size == (64, 43)
+
+
+def test_the_same_command_writes_the_same_bytes_and_show_tells_how(folder, capsys):
+    for name in ("one.png", "two.png"):
+        impasto("stylize", "photo.png", "charcoal", "-o", name, *QUICK, capsys=capsys)
+    assert Path("one.png").read_bytes() == Path("two.png").read_bytes()
+    shown = impasto("show", "one.png", capsys=capsys).out
+    assert "charcoal.jpg" in shown
+    recipe = json.loads(impasto("show", "one.png", "--json", capsys=capsys).out)
+    assert recipe["settings"]["iterations"] == 4
+
+
+def test_options_reach_the_recipe(folder, capsys):
+    impasto(
+        *("stylize", "photo.png", "charcoal", "-o", "out.png", "--size", 48, "--iterations", 3),
+        *("--strength", 0.8, "--style-layers", "relu1_1=2,relu2_1", "--optimizer", "adam"),
+        *("--pooling", "average", "--tv-weight", 1, "--seed", 7, "--start", "noise"),
+        capsys=capsys,
+    )
+    settings = json.loads(impasto("show", "out.png", "--json", capsys=capsys).out)["settings"]
+    wanted = {"size": 48, "strength": 0.8, "optimizer": "adam", "seed": 7, "start": "noise"}
+    assert {name: settings[name] for name in wanted} == wanted
+    assert settings["style_layers"] == [["relu1_1", 2.0], ["relu2_1", 1.0]]
+
+
+def test_no_recipe_leaves_nothing_to_show(folder, capsys):
+    command = ("stylize", "photo.png", "charcoal", "-o", "out.png", "--no-recipe", *QUICK)
+    impasto(*command, capsys=capsys)
+    assert "recipe" in impasto("show", "out.png", status=2, capsys=capsys).err
+
+
+def test_16_bits_and_quiet(folder, capsys):
+    command = ("stylize", "photo.png", "charcoal", "-o", "out.tif", "--bits", 16, "-q", *QUICK)
+    assert impasto(*command, capsys=capsys) == ("", "")
+    import tifffile
+
+    assert tifffile.imread("out.tif").dtype == np.uint16
+
+
+def test_without_o_the_result_is_named_after_both_and_nothing_is_overwritten(folder, capsys):
+    command = ("stylize", "photo.png", "charcoal", *QUICK)
+    impasto(*command, capsys=capsys)
+    before = Path("photo-charcoal.png").read_bytes()
+    err = impasto(*command, status=2, capsys=capsys).err
+    assert "add -o photo-charcoal.png" in err
+    assert Path("photo-charcoal.png").read_bytes() == before
+
+
+def test_snapshots_go_into_their_folder(folder, capsys):
+    snapshots = ("--snapshots", "1,last", "-d", "steps")
+    impasto("stylize", "photo.png", "charcoal", "-o", "o.png", *snapshots, *QUICK, capsys=capsys)
+    names = sorted(path.name for path in Path("steps").iterdir())
+    assert names == ["iteration-0001.png", "iteration-0004.png"]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_writes_the_picture_as_it_stands_and_exits_130(folder, stop):
+    command = ("stylize", "photo.png", "charcoal", "-o", "out.png", "--size", "96")
+    process = start(*command, "--iterations", "20000", "--backbone", "vgg16")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "/20000" in line:
+            break
+    process.send_signal(stop)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Stopped at iteration" in err
+    assert "Traceback" not in err
+    with PIL.Image.open("out.png") as picture:
+        assert picture.size == (96, 64)
+
+
+def test_ctrl_c_before_there_is_a_picture_is_one_line(folder):
+    process = start("stylize", "photo.png", "charcoal", "-o", "out.png", *QUICK)
+    time.sleep(0.6)  # while torch is being imported
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    if process.returncode == 130:  # else it was done before the signal came
+        assert "Traceback" not in err
+
+
+BAD = {
+    "a missing photograph": (("no.png", "charcoal"), "no.png"),
+    "a missing painting": (("photo.png", "no/painting.jpg"), "painting.jpg"),
+    "a misspelt style": (("photo.png", "charcole"), "charcoal"),
+    "a text file": (("words.jpg", "charcoal"), "words.jpg"),
+    "an empty file": (("empty.png", "charcoal"), "empty.png"),
+    "a directory": (("cache", "charcoal"), "cache"),
+    "an unknown format to write": (("photo.png", "charcoal", "-o", "out.xyz"), "out.xyz"),
+    "a folder that is not there": (("photo.png", "charcoal", "-o", "no/out.png"), "no"),
+    "the photograph as output": (("photo.png", "charcoal", "-o", "photo.png"), "overwrite"),
+    "a strength of 2": (("photo.png", "charcoal", "--strength", "2"), "from 0 to 1"),
+    "a strength of words": (("photo.png", "charcoal", "--strength", "much"), "--strength"),
+    "a size of words": (("photo.png", "charcoal", "--size", "big"), "'original'"),
+    "an unknown layer": (("photo.png", "charcoal", "--style-layers", "relu9_1"), "relu9_1"),
+    "a layer of another network": (
+        ("photo.png", "charcoal", "--style-layers", "conv5_4", "--backbone", "vgg16"),
+        "vgg16 does not have it",
+    ),
+    "an unknown optimiser": (("photo.png", "charcoal", "--optimizer", "sgd"), "lbfgs, adam, gd"),
+    "snapshots nowhere": (("photo.png", "charcoal", "--snapshots", "1"), "-d DIR"),
+    "the paper without vgg19": (("photo.png", "charcoal", "--preset", "paper"), "weights fetch"),
+    "a strength for the paper": (
+        ("photo.png", "charcoal", "--preset", "paper", "--strength", "0.5"),
+        "alpha against beta",
+    ),
+    "16 bits of JPEG": (("photo.png", "charcoal", "-o", "out.jpg", "--bits", "16"), "16"),
+    "no painting at all": (("photo.png",), "PAINTING"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_status_2_and_no_file(folder, capsys, case):
+    Path("words.jpg").write_text("not a picture")
+    Path("empty.png").touch()
+    Path("cache").mkdir(exist_ok=True)
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    words, told = BAD[case]
+    output = impasto("stylize", *words, status=2, capsys=capsys)
+    assert output.err.startswith("impasto: ")
+    assert output.err.count("\n") == 1
+    assert told in output.err
+    assert output.out == ""
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+def test_styles_are_listed_and_hung(folder, capsys):
+    out = impasto("styles", "-o", "sheet.png", capsys=capsys).out
+    assert all(style.name in out for style in STYLES)
+    with PIL.Image.open("sheet.png") as sheet:
+        assert min(sheet.size) > 600
+
+
+def test_weights_say_what_there_is_and_where(folder, capsys):
+    assert "vgg19" in impasto("weights", "list", capsys=capsys).out
+    where = impasto("weights", "where", capsys=capsys).out.strip()
+    assert Path(where).is_relative_to(folder / "cache")
+    assert impasto("weights", "verify", capsys=capsys).out.startswith("ok")
+    err = impasto("weights", "add", "photo.png", status=2, capsys=capsys).err
+    assert "photo.png" in err
+
+
+def test_help_and_version_need_no_torch(folder):
+    code = (
+        "import sys, impasto.cli\n"
+        "try: impasto.cli.main(sys.argv[1:])\n"
+        "finally: assert not {'torch', 'PIL', 'numpy'} & set(sys.modules), 'slow to start'"
+    )
+    for words in (["--help"], ["stylize", "--help"], ["--version"], ["weights", "--help"]):
+        run = subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0, run.stderr
+
+
+def test_an_unexpected_error_is_a_line_and_a_traceback_on_demand(folder, capsys, monkeypatch):
+    def broken(*_args):
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("impasto.api.prepare", broken)
+    err = impasto("stylize", "photo.png", "charcoal", "-o", "o.png", status=1, capsys=capsys).err
+    assert "RuntimeError: boom" in err
+    assert "Traceback" not in err
+    monkeypatch.setenv("IMPASTO_DEBUG", "1")
+    err = impasto("stylize", "photo.png", "charcoal", "-o", "o.png", status=1, capsys=capsys).err
+    assert "Traceback" in err
+
+
+def test_running_out_of_memory_says_what_to_try(folder, capsys, monkeypatch):
+    def broken(*_args):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: ...")
+
+    monkeypatch.setattr("impasto.api.prepare", broken)
+    err = impasto("stylize", "photo.png", "charcoal", "-o", "o.png", status=1, capsys=capsys).err
+    assert "smaller --size" in err
+
+
+def test_numbers_are_told_as_people_write_them():
+    assert [clock(s) for s in (0, 65, 3600 + 62)] == ["0:00", "1:05", "1:01:02"]
+    assert text((("relu1_1", 1.0), ("relu2_1", 0.5))) == "relu1_1=1,relu2_1=0.5"
+
+
+def test_the_demos_photograph_is_there():
+    root = Path(__file__).parents[1]
+    run = subprocess.run(
+        [sys.executable, root / "tools" / "demo_photo.py"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": ""},
+    )
+    assert Path(run.stdout.strip()).is_file()
