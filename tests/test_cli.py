@@ -115,16 +115,16 @@ def test_snapshots_go_into_their_folder(folder, capsys):
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_writes_the_picture_as_it_stands_and_exits_130(folder, stop):
     command = ("stylize", "photo.png", "charcoal", "-o", "out.png", "--size", "96")
-    process = start(*command, "--iterations", "20000", "--backbone", "vgg16")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "/20000" in line:
-            break
-    process.send_signal(stop)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Stopped at iteration" in err
-    assert "Traceback" not in err
+    log = Path("log.txt")
+    with log.open("w") as stderr:
+        words = (*command, "--iterations", "20000", "--backbone", "vgg16")
+        process = subprocess.Popen([sys.executable, "-m", "impasto", *words], stderr=stderr)
+        while "1/20000" not in log.read_text() and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(stop)
+        assert process.wait(timeout=60) == 130
+    assert "Stopped at iteration" in log.read_text()
+    assert "Traceback" not in log.read_text()
     with PIL.Image.open("out.png") as picture:
         assert picture.size == (96, 64)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from impasto.api import Job
     from impasto.optimize import Step
 
-LINES = 20  # at most, where there is no terminal to draw a bar on
+LINES = 20  # or one more, where there is no terminal to draw a bar on
 RECENT = 0.3  # the newest iteration's part in the running average of seconds per pixel
 
 
@@ -82,7 +82,7 @@ class Narrator:
         left = f"{clock(self._seconds_left(step.iteration))} left"
         if self.bar and self.task is not None:
             self.progress.update(self.task, completed=step.iteration, description=words, left=left)
-        elif step.iteration % max(1, step.iterations // LINES) == 0:
+        elif step.iteration == 1 or step.iteration % -(-step.iterations // LINES) == 0:
             self.console.print(f"{step.iteration}/{step.iterations}  {words}  {left}")
 
     def _learn(self, seconds_per_pixel: float) -> None:

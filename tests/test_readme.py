@@ -1,0 +1,65 @@
+"""The README's examples run: every command and the Python, on small pictures in an empty folder."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import PIL.Image
+import pytest
+from skimage import data
+
+from impasto.cli import main
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+SMALL = ["--size", "64", "--iterations", "2"]  # the last --size counts
+NETWORK = ["weights fetch"]  # not run: tests are offline
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+COMMANDS = [
+    line for block in blocks("console") for line in block.splitlines() if line.startswith("impasto")
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """One folder for all, since later commands show what earlier ones made."""
+    folder = tmp_path_factory.mktemp("readme")
+    PIL.Image.fromarray(data.coffee()).resize((96, 64)).save(folder / "photo.jpg")
+    PIL.Image.fromarray(data.chelsea()).resize((96, 64)).save(folder / "painting.jpg")
+    return folder
+
+
+def test_there_are_examples():
+    assert len(COMMANDS) >= 8
+    assert len(blocks("python")) == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_readme_works(folder, monkeypatch, capsys, command):
+    monkeypatch.chdir(folder)
+    words = shlex.split(command)[1:]
+    if any(f"impasto {offline}" in command for offline in NETWORK):
+        words = [*words[:2], "--help"]
+    elif words[0] == "stylize":
+        words += SMALL
+    with pytest.raises(SystemExit) as exit_:
+        main(words)
+    assert exit_.value.code in (0, None), capsys.readouterr().err
+
+
+def test_the_python_of_the_readme_works(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (code,) = blocks("python")
+    exec(code.replace("size=256", "size=64, iterations=2"), {})
+    assert (folder / "out.png").is_file()
+
+
+def test_every_picture_and_page_that_the_readme_shows_is_there():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (Path(__file__).parents[1] / target).exists(), target
