@@ -20,9 +20,12 @@ import pytest
 import torch
 import torch.nn.functional as nnf
 from scipy.io import savemat
+from typer.testing import CliRunner
 
 from impasto import weights
+from impasto.cli import app
 from impasto.errors import WeightsError
+from impasto.weights import networks, published
 
 # Narrow networks of the same depth, so that a file is kilobytes and not megabytes.
 NARROW = {
@@ -42,7 +45,7 @@ Kernels = dict[str, tuple[np.ndarray, np.ndarray]]  # by name: kernel (H, W, in,
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path) -> Path:
-    monkeypatch.setattr(weights, "ARCHITECTURES", NARROW)
+    monkeypatch.setattr(networks, "ARCHITECTURES", NARROW)
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "weights"
 
@@ -153,18 +156,18 @@ WRITERS: dict[str, tuple[Callable[[Path, Kernels], Path], Callable[[np.ndarray],
     "matconvnet beta16": (lambda p, k: write_matconvnet(p, k, beta16=True), matconvnet_input),
 }
 PUBLISHERS = {
-    "keras": weights.KERAS,
-    "torchvision": weights.TORCHVISION,
-    "caffe": weights.JOHNSON,
-    "matconvnet": weights.MATCONVNET,
+    "keras": published.KERAS,
+    "torchvision": published.TORCHVISION,
+    "caffe": published.JOHNSON,
+    "matconvnet": published.MATCONVNET,
 }
 
 
 def make_known(monkeypatch, path: Path, kind: str, architecture: str = "vgg19") -> None:
     """Put a file's checksum into the table, as if it were published."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    row = weights.KnownFile(architecture, PUBLISHERS[kind], path.name, f"sha256:{digest}")
-    monkeypatch.setattr(weights, "KNOWN_FILES", (row, *weights.KNOWN_FILES))
+    row = published.KnownFile(architecture, PUBLISHERS[kind], path.name, f"sha256:{digest}")
+    monkeypatch.setattr(published, "KNOWN_FILES", (row, *published.KNOWN_FILES))
 
 
 @pytest.mark.parametrize("architecture", NARROW)
@@ -230,7 +233,7 @@ def test_unknown_torch_file_is_refused_as_its_layout_is_anyones_guess(architectu
         weights.read(path)
 
 
-@pytest.mark.parametrize("known", weights.FINGERPRINTS, ids=lambda known: known.layout)
+@pytest.mark.parametrize("known", networks.FINGERPRINTS, ids=lambda known: known.layout)
 def test_copies_of_known_parameters_are_told_by_their_numbers(known, tmp_path):
     kernels = random_kernels(known.architecture)
     kernels["conv1_1"][0][0, 0, 0, :3] = known.start
@@ -244,20 +247,20 @@ def test_copies_of_known_parameters_are_told_by_their_numbers(known, tmp_path):
 
 
 def test_tables_are_consistent():
-    for row in weights.KNOWN_FILES:
+    for row in published.KNOWN_FILES:
         algorithm, _, digits = row.checksum.partition(":")
         assert algorithm in ("md5", "sha256")
         assert set(digits) <= set("0123456789abcdef")
         assert len(digits) in ({"md5": 32, "sha256": 64}[algorithm], 8)
         assert row.publisher.layout in weights.LAYOUTS
-        if row.publisher in (weights.TORCHVISION, weights.JOHNSON):
+        if row.publisher in (published.TORCHVISION, published.JOHNSON):
             assert digits.startswith(row.file.removesuffix(".pth").split("-")[1])
-    assert len({row.file for row in weights.KNOWN_FILES}) == len(weights.KNOWN_FILES)
+    assert len({row.url for row in published.KNOWN_FILES}) == len(published.KNOWN_FILES)
 
 
 def test_published_sizes_are_those_of_the_architectures(monkeypatch):
     monkeypatch.undo()  # the real widths
-    for row in weights.KNOWN_FILES:
+    for row in published.KNOWN_FILES:
         if row.file.endswith("notop.h5"):
             shapes = weights.convolutions(row.architecture).values()
             numbers = sum(outputs * (inputs * 9 + 1) for outputs, inputs in shapes)
@@ -271,7 +274,7 @@ def test_auto_prefers_vgg19_where_it_is_cached(tmp_path, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
     assert weights.resolve("auto").source == "embedded vgg16 (int8)"
-    monkeypatch.setattr(weights, "ARCHITECTURES", NARROW)
+    monkeypatch.setattr(networks, "ARCHITECTURES", NARROW)
     weights.add(write_keras(tmp_path / "w.h5", random_kernels()))
     assert weights.resolve("auto").name == "vgg19"
 
@@ -417,14 +420,43 @@ def test_verify_finds_one_changed_bit(tmp_path):
     assert "damaged" in bad[target].message
 
 
-def test_available_says_what_is_present(tmp_path):
-    before = {row.name: row for row in weights.available() if row.what.endswith("float")}
-    weights.add(write_keras(tmp_path / "w.h5", random_kernels()))
-    after = {row.name: row for row in weights.available() if row.what.endswith("float")}
-    assert not before["vgg19"].present
-    assert after["vgg19"].present
-    assert "w.h5" in after["vgg19"].origin
-    assert not after["vgg16"].present
+def test_available_is_what_one_chooses_between():
+    rows = weights.available()
+    assert [row.name for row in rows[:3]] == ["vgg16", "vgg19", "vgg16"]
+    assert [row.present for row in rows] == [True] + [False] * (len(rows) - 1)
+    assert len({row.what for row in rows}) == len(rows) == 9
+    for row in rows[1:]:
+        assert published.find(row.name).url == row.origin
+
+
+def test_available_says_what_is_present(monkeypatch, tmp_path):
+    path = write_keras(tmp_path / "w.h5", random_kernels())
+    target = weights.add(path)
+    _, vgg19, vgg16, *others = weights.available()
+    assert vgg19.present
+    assert vgg19.what == vgg19.origin == "vgg19 from w.h5 (keras layout, unverified checksum)"
+    assert vgg19.licence == ""  # nobody knows
+    assert not any(row.present for row in (vgg16, *others))
+    row = published.KnownFile("vgg19", published.TORCHVISION, "w.h5", "md5:")
+    monkeypatch.setattr(published, "KNOWN_FILES", (*published.KNOWN_FILES, row))
+    weights.add(path)  # now a known file, of another publisher than the one vgg19 fetches
+    vgg19 = weights.available()[1]
+    assert (vgg19.name, vgg19.what) == ("vgg19", "torchvision's VGG-19")
+    assert vgg19.licence == published.TORCHVISION.licence
+    target.write_bytes(b"damage")
+    assert "weights verify" in weights.available()[1].what
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_list_shows_each_name_whole_and_at_80_columns_each_on_one_line(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = CliRunner().invoke(app, ["weights", "list"]).stdout
+    rows = weights.available()
+    for row in rows:
+        assert row.name in shown
+    lines = shown.partition("\n\n")[0].splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= columns
+    assert columns < 80 or len(lines) == 1 + len(rows)
 
 
 def test_a_full_disk_leaves_the_cache_as_it_was(monkeypatch, tmp_path, cache):
@@ -512,8 +544,8 @@ def server(monkeypatch, tmp_path) -> Iterator[Server]:
 
 def publish(monkeypatch, url: str, content: bytes, checksum: str | None = None) -> None:
     checksum = checksum or f"md5:{hashlib.md5(content).hexdigest()}"
-    row = weights.KnownFile("vgg19", replace(weights.KERAS, url=url), "published.h5", checksum)
-    monkeypatch.setattr(weights, "KNOWN_FILES", (row, *weights.KNOWN_FILES))
+    row = published.KnownFile("vgg19", replace(published.KERAS, url=url), "published.h5", checksum)
+    monkeypatch.setattr(published, "KNOWN_FILES", (row, *published.KNOWN_FILES))
 
 
 def test_fetch_downloads_checks_and_converts(server, cache, tmp_path):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -26,12 +27,18 @@ def list_known() -> None:
     from impasto import weights
 
     table = Table(box=None, pad_edge=False)
-    for title in ("name", "here", "size", "what it is", "licence"):
-        table.add_column(title)
+    table.add_column("name", no_wrap=True)
+    table.add_column("here", no_wrap=True)
+    table.add_column("MB", no_wrap=True, justify="right")
+    table.add_column("what it is", overflow="fold")
+    table.add_column("licence", overflow="fold")
     for row in weights.available():
-        size = f"{row.size / MEGABYTE:.0f} MB" if row.size else ""
-        table.add_row(row.name, "yes" if row.present else "", size, row.what, row.licence)
-    Console(highlight=False).print(table)
+        megabytes = f"{row.size / MEGABYTE:.0f}" if row.size else ""
+        here = "yes" if row.present else ""
+        table.add_row(row.name, here, megabytes, escape(row.what), row.licence)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print("\n`impasto weights fetch NAME` downloads one. Once here, vgg19 is the default.")
 
 
 @app.command()
