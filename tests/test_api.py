@@ -131,14 +131,11 @@ def test_the_paper_preset_runs_on_the_embedded_network_and_its_loss_falls(photog
 
 
 PAIRS = [
-    (name, style, size)
-    for (name, style) in (
-        ("coffee", "night-swirls"),
-        ("chelsea", "woodblock-waves"),
-        ("astronaut", "charcoal"),
-        ("coffee", "pointillist-garden"),
-    )
-    for size in (96, 144)
+    ("coffee", "night-swirls", 96),
+    ("coffee", "night-swirls", 144),
+    ("chelsea", "woodblock-waves", 96),
+    ("astronaut", "charcoal", 96),
+    ("coffee", "pointillist-garden", 96),
 ]
 
 
@@ -151,9 +148,9 @@ def test_one_strength_means_one_balance_over_photographs_paintings_and_sizes():
         lost.append(run.history[-1]["content relu4_2"] / content)
         parts = (value for key, value in run.history[-1].items() if key.startswith("style"))
         left.append(sum(parts) / painting)
-    assert 0.3 < min(lost) <= max(lost) < 0.95
-    assert max(lost) < 1.6 * min(lost)
+    assert 0.4 < min(lost) <= max(lost) < 0.9
     assert max(left) < 0.35
+    assert lost[1] == pytest.approx(lost[0], rel=0.15)  # the same pair at another size
 
 
 @given(

@@ -19,7 +19,7 @@ QUICK = Config(iterations=18)
 
 
 def subject(detail=True):
-    photograph, painting = noise_picture(*SIZE, seed=1), noise_picture(150, 160, seed=2)
+    photograph, painting = noise_picture(*SIZE, seed=1), noise_picture(150, 160, seed=2) ** 3
 
     def sized(picture):
         return lambda size: resize(picture, size)

@@ -34,6 +34,7 @@ SMALLEST_SIZE_PX = 16  # at which the deepest layers still have one position
 COARSEST_PX = 128  # longer side of the first scale: large enough for a face, 16 times cheaper
 COARSEST_SHORT_PX = 32  # and its shorter side: two positions at conv5_1
 SCALE_STEP = math.sqrt(2)  # from one scale to the next: Crowson's, between 2 and no pyramid
+ROUNDED = 0.05  # of a scale step: 181 px, rounded from 128 sqrt(2), still has two scales
 # Iterations by scale. Nearly all of the style's structure settles at the coarsest scale, where an
 # iteration costs least; each finer scale starts from a good picture and adds its own strokes.
 COARSEST_ITERATIONS = 80
@@ -297,7 +298,7 @@ def schedule(size: Size, config: Config) -> list[tuple[Size, int]]:
     """
     longest, shortest = max(size), min(size)
     coarsest = max(COARSEST_PX, COARSEST_SHORT_PX * longest / shortest)
-    steps = max(0, math.floor(math.log(longest / coarsest, SCALE_STEP) + 1e-9))
+    steps = max(0, math.floor(math.log(longest / coarsest, SCALE_STEP) + ROUNDED))
     if not config.pyramid:
         steps = 0
     counts = [

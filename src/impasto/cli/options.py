@@ -135,6 +135,17 @@ Edges = Annotated[
     str | None,
     setting("edges", "What lies beyond the picture.", OPTIMISATION, choices("edges")),
 ]
+Pyramid = Annotated[
+    bool | None,
+    typer.Option(
+        "--pyramid/--no-pyramid",
+        rich_help_panel=OPTIMISATION,
+        show_default=False,
+        help=rf"From coarse to fine, or at the full size at once. {default_of('pyramid')}".replace(
+            "[", r"\["
+        ),
+    ),
+]
 Device = Annotated[str | None, setting("device", "Where it runs.", OPTIMISATION, choices("device"))]
 Snapshots = Annotated[
     str | None,

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from impasto.config import schedule
 
@@ -38,7 +38,6 @@ class Narrator:
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             BarColumn(bar_width=None),
             TextColumn("{task.description}"),
-            TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
             console=self.console,
             disable=not self.bar,
@@ -83,7 +82,7 @@ class Narrator:
         if self.bar and self.task is not None:
             self.progress.update(self.task, completed=step.iteration, description=words, left=left)
         elif step.iteration == 1 or step.iteration % -(-step.iterations // LINES) == 0:
-            self.console.print(f"{step.iteration}/{step.iterations}  {words}  {left}")
+            self.console.print(f"{step.iteration}/{step.iterations}  {words} {left}")
 
     def _learn(self, seconds_per_pixel: float) -> None:
         before = self.seconds_per_pixel
@@ -102,9 +101,9 @@ def describe(step: Step, seconds: float) -> str:
         kind: sum(loss for name, loss in step.losses.items() if name.startswith(kind))
         for kind in ("content", "style")
     }
-    losses = f"loss {step.loss:.3g} = content {parts['content']:.3g} + style {parts['style']:.3g}"
+    losses = f"loss {step.loss:.3g} content {parts['content']:.3g} style {parts['style']:.3g}"
     speed = f"{1 / seconds:.1f} it/s" if seconds < 1 else f"{seconds:.1f} s/it"
-    return f"{width}x{height}  {losses}  {speed}"
+    return f"{width}x{height} {losses} {speed}"
 
 
 def clock(seconds: float) -> str:

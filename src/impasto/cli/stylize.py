@@ -55,6 +55,7 @@ def stylize(
     backbone: o.Backbone = None,
     optimizer: o.Optimizer = None,
     iterations: o.Iterations = None,
+    pyramid: o.Pyramid = None,
     learning_rate: o.LearningRate = None,
     pooling: o.Pooling = None,
     edges: o.Edges = None,
