@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from skimage import data
 
 from impasto.cli import main
 from impasto.cli.pictures import text
-from impasto.cli.progress import clock
+from impasto.cli.progress import Narrator, clock
 from impasto.styles import STYLES
 
 QUICK = ["--size", "64", "--iterations", "4", "--backbone", "vgg16"]
@@ -112,6 +113,27 @@ def test_snapshots_go_into_their_folder(folder, capsys):
     assert names == ["iteration-0001.png", "iteration-0004.png"]
 
 
+def test_a_snapshot_that_cannot_be_written_does_not_end_the_work(folder, capsys):
+    Path("steps/iteration-0001.png").mkdir(parents=True)  # where the snapshot should go
+    snapshots = ("--snapshots", "1", "-d", "steps")
+    command = ("stylize", "photo.png", "charcoal", "-o", "o.png", *snapshots, *QUICK)
+    assert "Snapshot left out: " in impasto(*command, capsys=capsys).err
+    assert Path("o.png").is_file()
+
+
+def test_a_picture_that_cannot_be_written_after_all_is_kept_elsewhere(folder, capsys, monkeypatch):
+    Path("gone").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "spare"))
+    Path("spare").mkdir()
+    monkeypatch.setattr(Narrator, "__call__", lambda *_: Path("gone").exists() and gone.rmdir())
+    gone = Path("gone")
+    command = ("stylize", "photo.png", "charcoal", "-o", "gone/o.png", *QUICK)
+    err = impasto(*command, status=2, capsys=capsys).err
+    (kept,) = Path("spare").glob("*/o.png")
+    assert f"nothing is lost: it is in {folder / kept}" in err
+    assert err.count("\n") == 3  # two of introduction, one error
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_writes_the_picture_as_it_stands_and_exits_130(folder, stop):
     command = ("stylize", "photo.png", "charcoal", "-o", "out.png", "--size", "96")
@@ -158,6 +180,10 @@ BAD = {
     ),
     "an unknown optimiser": (("photo.png", "charcoal", "--optimizer", "sgd"), "lbfgs, adam, gd"),
     "snapshots nowhere": (("photo.png", "charcoal", "--snapshots", "1"), "-d DIR"),
+    "snapshots into a file": (
+        ("photo.png", "charcoal", "--snapshots", "1", "-d", "words.jpg"),
+        "choose another folder",
+    ),
     "the paper without vgg19": (("photo.png", "charcoal", "--preset", "paper"), "weights fetch"),
     "a strength for the paper": (
         ("photo.png", "charcoal", "--preset", "paper", "--strength", "0.5"),

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from impasto import image, styles, weights
 from impasto.config import LAST, STARTS, Config, Size, configure, scale_size, schedule
-from impasto.errors import ConfigError
+from impasto.errors import ConfigError, PictureError
 from impasto.image import Picture, PictureSource
 from impasto.optimize import Step, Subject, enlarge, optimize
 from impasto.vgg import VGG, minimum_side_px
@@ -271,15 +271,27 @@ def as_row(step: Step) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Snapshots:
-    """A listener that writes the picture after chosen iterations: DIR/iteration-0100.png."""
+    """A listener that writes the picture after chosen iterations: DIR/iteration-0100.png.
+
+    The directory is made at once, so that one that can't be is found before the work.
+
+    Raises:
+        PictureError: the directory can't be made, or, when called, a picture not be written.
+    """
 
     directory: Path
     iterations: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            given = f"{self.directory}: the folder cannot be made ({error.strerror})"
+            raise PictureError(given, "", "choose another folder for the snapshots") from error
+
     def __call__(self, step: Step) -> None:
         wanted = {step.iterations if number == LAST else number for number in self.iterations}
         if step.iteration in wanted:
-            self.directory.mkdir(parents=True, exist_ok=True)
             digits = max(4, len(str(step.iterations)))
             name = f"iteration-{step.iteration:0{digits}}.png"
             image.save(step.picture(), self.directory / name)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from impasto.config import PRESETS
@@ -52,7 +53,7 @@ def show(
         console.print(f"[bold]{title}[/bold]")
         table = Table(box=None, show_header=False, pad_edge=False)
         for name, value in rows.items():
-            table.add_row(f"  {name}", value)
+            table.add_row(f"  {escape(name)}", escape(value))
         console.print(table)
 
 

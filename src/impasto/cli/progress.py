@@ -48,14 +48,18 @@ class Narrator:
         """Which pictures, which network, how much work."""
         job, config = self.job, self.job.config
         height, width = job.size
-        self.console.print(
+        self.say(
             f"{job.photograph.name} in the manner of {job.painting.name}: "
             f"{width} x {height} px, {len(self.pixels)} iterations on {job.device}"
         )
         hint = ""
         if config.backbone == "auto" and job.backbone.name == "vgg16":
             hint = " (impasto weights fetch vgg19 gets the paper's)"
-        self.console.print(f"Network: {job.backbone.source}{hint}")
+        self.say(f"Network: {job.backbone.source}{hint}")
+
+    def say(self, words: str) -> None:
+        """A line of its own, above the bar."""
+        self.console.print(words, markup=False)
 
     def __enter__(self) -> Narrator:
         self.progress.start()
@@ -76,13 +80,13 @@ class Narrator:
         seconds, self.last_s = now_s - self.last_s, now_s
         self._learn(seconds / self.pixels[step.iteration - 1])
         if step.note:
-            self.console.print(f"Iteration {step.iteration}: {step.note}")
+            self.say(f"Iteration {step.iteration}: {step.note}")
         words = describe(step, seconds)
         left = f"{clock(self._seconds_left(step.iteration))} left"
         if self.bar and self.task is not None:
             self.progress.update(self.task, completed=step.iteration, description=words, left=left)
         elif step.iteration == 1 or step.iteration % -(-step.iterations // LINES) == 0:
-            self.console.print(f"{step.iteration}/{step.iterations}  {words} {left}")
+            self.say(f"{step.iteration}/{step.iterations}  {words} {left}")
 
     def _learn(self, seconds_per_pixel: float) -> None:
         before = self.seconds_per_pixel

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 import time
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -20,7 +21,7 @@ from impasto.config import (
     parse_size,
     parse_snapshots,
 )
-from impasto.errors import ConfigError
+from impasto.errors import ConfigError, PictureError
 
 if TYPE_CHECKING:
     from impasto.api import Job, Result
@@ -112,22 +113,34 @@ def _run(
     inputs = [photo, painting, config.start]
     image.check_target(target, inputs=inputs, bits=bits)
     job = api.prepare(photo, painting, config)
+    snapshots = api.Snapshots(snapshot_dir, config.snapshots) if snapshot_dir else None
     narrator = Narrator(job, quiet=quiet)
     narrator.introduce()
-    listeners: list[Any] = [narrator]
-    if snapshot_dir:
-        listeners.append(api.Snapshots(snapshot_dir, config.snapshots))
     signal.signal(signal.SIGTERM, _stop)
     started_s = time.monotonic()
 
     def on_step(step: Step) -> None:
-        for listener in listeners:
-            listener(step)
+        narrator(step)
+        if snapshots:
+            try:
+                snapshots(step)
+            except PictureError as error:  # a full disk: the picture itself may still find room
+                narrator.say(f"Snapshot left out: {error}")
 
     with narrator:
         result = job.run(on_step)
-    result.save(target, bits=bits, recipe=recipe)
+    _save(result, target, bits, recipe)
     _report(job, result, target, time.monotonic() - started_s, quiet)
+
+
+def _save(result: Result, target: Path, bits: int, recipe: bool) -> None:
+    """Write the picture, and if that fails after all the work, into the temporary folder."""
+    try:
+        result.save(target, bits=bits, recipe=recipe)
+    except PictureError as error:
+        spare = Path(tempfile.mkdtemp(prefix="impasto-")) / target.name
+        result.save(spare, bits=bits, recipe=recipe)
+        raise PictureError(str(error), "", f"nothing is lost: it is in {spare}") from error
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
