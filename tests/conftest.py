@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 import torch
 from torch import Tensor
@@ -34,6 +36,15 @@ def noise_picture(height: int, width: int, seed: int = 0, dtype=torch.float32) -
     picture = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
     grain = torch.rand(1, 3, height, width, generator=generator)
     return (0.8 * picture + 0.2 * grain).to(dtype)
+
+
+@pytest.fixture(autouse=True)
+def signals():
+    """The command line sets them for its whole process; here that is the tests' own."""
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
 @pytest.fixture

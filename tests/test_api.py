@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -10,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage import data
 
-from impasto import api, image
-from impasto.api import Snapshots, painting_size, stylize
+from impasto import api, image, weights
+from impasto.api import CTRL_C, Snapshots, painting_size, stylize
 from impasto.config import LAST, Config, configure
 from impasto.errors import ConfigError, ImpastoError, PictureError
+from impasto.optimize import optimize
 
 FEW = {"size": 96, "iterations": 6, "backbone": "vgg16"}
 
@@ -33,7 +37,7 @@ def test_a_result_has_the_photographs_aspect_and_the_size_asked_for(result):
     assert result.image.size == (96, 64)
     assert result.image.mode == "RGB"
     assert result.pixels.shape == (1, 3, 64, 96)
-    assert not result.interrupted
+    assert result.stopped is None
 
 
 def test_the_history_has_a_row_an_iteration_and_the_loss_falls(result):
@@ -88,10 +92,47 @@ def test_ctrl_c_keeps_the_picture_as_it_stands_at_its_full_size(photograph):
     result = stylize(
         photograph, "night-swirls", size=256, iterations=20, backbone="vgg16", on_step=interrupt
     )
-    assert result.interrupted
+    assert result.stopped == CTRL_C
     assert result.image.size == (256, 171)
     assert result.recipe["iterations"] == {"done": 2, "planned": 20}
     assert len(result.history) == 2
+
+
+def test_what_breaks_on_the_way_keeps_the_picture_and_says_why(photograph, monkeypatch):
+    def breaking(*words):
+        yield from itertools.islice(optimize(*words), 3)
+        raise RuntimeError("no memory\nleft")
+
+    monkeypatch.setattr(api, "optimize", breaking)
+    result = stylize(photograph, "charcoal", **FEW)
+    assert result.stopped == "no memory left"
+    assert len(result.history) == 3
+    assert result.image.size == (96, 64)
+
+
+def test_what_breaks_before_the_first_step_or_in_a_listener_is_raised(photograph, monkeypatch):
+    def listener(step):
+        raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        stylize(photograph, "charcoal", on_step=listener, **FEW)
+
+    def broken(*_):
+        raise RuntimeError("at once")
+        yield
+
+    monkeypatch.setattr(api, "optimize", broken)
+    with pytest.raises(RuntimeError, match="at once"):
+        stylize(photograph, "charcoal", **FEW)
+
+
+def test_the_recipe_names_files_and_no_folders(photograph, tmp_path):
+    photograph.save(tmp_path / "start.png")
+    settings = {**FEW, "start": tmp_path / "start.png", "backbone": weights.embedded_path()}
+    result = stylize(photograph, "charcoal", **settings)
+    assert str(tmp_path) not in json.dumps(result.recipe)
+    assert result.recipe["settings"]["start"] == "start.png"
+    assert result.recipe["settings"]["backbone"] == weights.embedded_path().name
 
 
 def test_snapshots_are_written_when_due(photograph, tmp_path):

@@ -16,9 +16,11 @@ import PIL.Image
 import pytest
 from skimage import data
 
+from impasto.api import Snapshots
 from impasto.cli import main
 from impasto.cli.pictures import text
 from impasto.cli.progress import Narrator, clock
+from impasto.errors import PictureError
 from impasto.styles import STYLES
 
 QUICK = ["--size", "64", "--iterations", "4", "--backbone", "vgg16"]
@@ -113,11 +115,14 @@ def test_snapshots_go_into_their_folder(folder, capsys):
     assert names == ["iteration-0001.png", "iteration-0004.png"]
 
 
-def test_a_snapshot_that_cannot_be_written_does_not_end_the_work(folder, capsys):
-    Path("steps/iteration-0001.png").mkdir(parents=True)  # where the snapshot should go
-    snapshots = ("--snapshots", "1", "-d", "steps")
+def test_a_snapshot_that_cannot_be_written_does_not_end_the_work(folder, capsys, monkeypatch):
+    def full(*_):
+        raise PictureError("no space left")
+
+    monkeypatch.setattr(Snapshots, "__call__", full)
+    snapshots = ("--snapshots", "1", "-d", "steps", "--quiet")
     command = ("stylize", "photo.png", "charcoal", "-o", "o.png", *snapshots, *QUICK)
-    assert "Snapshot left out: " in impasto(*command, capsys=capsys).err
+    assert "Snapshot left out: no space" in impasto(*command, capsys=capsys).err
     assert Path("o.png").is_file()
 
 
@@ -134,30 +139,62 @@ def test_a_picture_that_cannot_be_written_after_all_is_kept_elsewhere(folder, ca
     assert err.count("\n") == 3  # two of introduction, one error
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_writes_the_picture_as_it_stands_and_exits_130(folder, stop):
-    command = ("stylize", "photo.png", "charcoal", "-o", "out.png", "--size", "96")
+def running(marker, *words):
+    """A command in a process of its own, once it has said the marker, and where its words go."""
     log = Path("log.txt")
     with log.open("w") as stderr:
-        words = (*command, "--iterations", "20000", "--backbone", "vgg16")
         process = subprocess.Popen([sys.executable, "-m", "impasto", *words], stderr=stderr)
-        while "1/20000" not in log.read_text() and process.poll() is None:
-            time.sleep(0.05)
+    while marker not in log.read_text() and process.poll() is None:
+        time.sleep(0.02)
+    return process, log
+
+
+ENDLESS = ("--size", "96", "--iterations", "20000", "--backbone", "vgg16")
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_writes_the_picture_as_it_stands_and_exits_130(folder, stop):
+    words = ("stylize", "photo.png", "charcoal", "-o", "out.png", *ENDLESS)
+    process, log = running("1/20000", *words)
+    for _ in range(20):  # an impatient hand
         process.send_signal(stop)
-        assert process.wait(timeout=60) == 130
-    assert "Stopped at iteration" in log.read_text()
+        time.sleep(0.01)
+        if process.poll() is not None:
+            break
+    assert process.wait(timeout=60) == 130
+    last = log.read_text().splitlines()[-1]
+    assert "Stopped at iteration" in last
+    assert "to out.png (96 x 64 px)" in last
     assert "Traceback" not in log.read_text()
     with PIL.Image.open("out.png") as picture:
         assert picture.size == (96, 64)
 
 
 def test_ctrl_c_before_there_is_a_picture_is_one_line(folder):
+    os.mkfifo("photo.fifo")  # whose reader waits for ever
+    os.mkfifo("out.fifo")
+    process, log = running("", "weights", "add", "photo.fifo")
+    with Path("photo.fifo").open("wb"):  # opens when the command has opened the other end
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    assert log.read_text() == "impasto: stopped\n"
+
+
+def test_work_goes_on_when_nobody_listens_any_more(folder):
     process = start("stylize", "photo.png", "charcoal", "-o", "out.png", *QUICK)
-    time.sleep(0.6)  # while torch is being imported
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    if process.returncode == 130:  # else it was done before the signal came
-        assert "Traceback" not in err
+    process.stderr.close()
+    assert process.wait(timeout=120) == 0
+    assert Path("out.png").is_file()
+
+
+def test_snapshots_have_a_folder_beside_the_result_and_never_overwrite_an_input(folder, capsys):
+    command = ("stylize", "photo.png", "charcoal", "-o", "out.png", *QUICK)
+    impasto(*command, "--snapshots", "2", capsys=capsys)
+    (snapshot,) = Path("out-snapshots").iterdir()
+    before = snapshot.read_bytes()
+    again = ("stylize", snapshot, "charcoal", "-o", "out.png", *QUICK, "--snapshots", "2,last")
+    assert "overwrite" in impasto(*again, status=2, capsys=capsys).err
+    assert snapshot.read_bytes() == before
 
 
 BAD = {
@@ -168,7 +205,7 @@ BAD = {
     "an empty file": (("empty.png", "charcoal"), "empty.png"),
     "a directory": (("cache", "charcoal"), "cache"),
     "an unknown format to write": (("photo.png", "charcoal", "-o", "out.xyz"), "out.xyz"),
-    "a folder that is not there": (("photo.png", "charcoal", "-o", "no/out.png"), "no"),
+    "a folder that is not there": (("photo.png", "charcoal", "-o", "no/out.png"), "does not exist"),
     "the photograph as output": (("photo.png", "charcoal", "-o", "photo.png"), "overwrite"),
     "a strength of 2": (("photo.png", "charcoal", "--strength", "2"), "from 0 to 1"),
     "a strength of words": (("photo.png", "charcoal", "--strength", "much"), "--strength"),
@@ -179,7 +216,6 @@ BAD = {
         "vgg16 does not have it",
     ),
     "an unknown optimiser": (("photo.png", "charcoal", "--optimizer", "sgd"), "lbfgs, adam, gd"),
-    "snapshots nowhere": (("photo.png", "charcoal", "--snapshots", "1"), "-d DIR"),
     "snapshots into a file": (
         ("photo.png", "charcoal", "--snapshots", "1", "-d", "words.jpg"),
         "choose another folder",
@@ -189,6 +225,11 @@ BAD = {
         ("photo.png", "charcoal", "--preset", "paper", "--strength", "0.5"),
         "alpha against beta",
     ),
+    "a learning rate for L-BFGS": (
+        ("photo.png", "charcoal", "--learning-rate", "1"),
+        "adam and gd",
+    ),
+    "larger than WebP": (("photo.png", "charcoal", "-o", "o.webp", "--size", "16384"), "16383"),
     "16 bits of JPEG": (("photo.png", "charcoal", "-o", "out.jpg", "--bits", "16"), "16"),
     "no painting at all": (("photo.png",), "PAINTING"),
 }

@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -66,7 +67,17 @@ def test_strength_ends_at_the_photograph_and_at_style_alone():
     ("settings", "words"),
     [
         ({"strength": 1.5}, "strength 1.5; a number from 0 to 1"),
-        ({"size": 3}, "size 3; a number from 16"),
+        ({"size": 3}, "size 3; a whole number from 16"),
+        ({"size": "orginal"}, "or 'original'"),
+        ({"iterations": 2.5}, "a whole number from 1"),
+        ({"seed": 1.5}, "seed 1.5"),
+        ({"beta": math.inf}, "beta inf"),
+        ({"start": 3}, "start 3; a name or a path"),
+        ({"learning_rate": 0.1}, "the optimizers adam and gd"),
+        ({"style_size": 300, "style_scale": 2.0}, "one of them"),
+        ({"content_layers": (("relu4_2", 0.0),)}, "a weight above 0"),
+        ({"strength": 1.0, "beta": 0.0}, "nothing to optimise"),
+        ({"preset": "paper", "beta": 0.0}, "nothing to optimise"),
         ({"iterations": 0}, "iterations 0"),
         ({"iterations": True}, "iterations True"),
         ({"tv_weight": -1.0}, "a number from 0 up"),
@@ -75,7 +86,7 @@ def test_strength_ends_at_the_photograph_and_at_style_alone():
         ({"pooling": "mean"}, "allowed: max, average"),
         ({"style_layers": (("conv6_1", 1.0),)}, "layer 'conv6_1'"),
         ({"style_layers": ()}, "at least one layer"),
-        ({"content_layers": (("relu4_2", 1.0), ("relu4_2", 2.0))}, "each only once"),
+        ({"content_layers": (("relu4_2", 1.0), ("relu4_2", 2.0))}, "each layer only once"),
         ({"content_layers": (("relu4_2", -1.0),)}, "the weight of relu4_2"),
         ({"snapshots": (0,)}, "snapshot 0"),
         ({"strenght": 0.5}, "did you mean strength?"),
@@ -112,3 +123,8 @@ def test_words_of_the_command_line_become_values():
 def test_settings_need_no_torch():
     code = "import sys, impasto.config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_path_is_as_good_as_its_text():
+    config = configure(start=Path("a/b.png"), backbone=Path("w.h5"))
+    assert (config.start, config.backbone) == (str(Path("a/b.png")), "w.h5")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from impasto.descent import BACKTRACKS, LBFGS, Adam, GradientDescent, Point
+from impasto.descent import BACKTRACKS, LBFGS, STALLED, Adam, GradientDescent, Point
 from impasto.errors import DivergenceError
 
 EXACT = torch.float64
@@ -103,8 +103,9 @@ def test_lbfgs_survives_a_cliff_where_a_fixed_unit_step_explodes():
 
 def test_lbfgs_says_converged_at_a_minimum_and_stays_there():
     minimizer = LBFGS(evaluator(lambda x: ((x - 0.5) ** 2).sum()), start())
-    minimizer.step()
+    assert minimizer.step() == STALLED
     assert minimizer.converged
+    assert minimizer.step() == ""
     assert torch.equal(minimizer.point.x, start())
 
 
@@ -131,15 +132,26 @@ def test_a_loss_that_turns_nan_is_never_where_a_minimiser_stands(name):
         return loss * float("nan") if (x - 0.5).abs().max() > 0.1 else loss
 
     minimizer = MINIMIZERS[name](evaluator(function), start())
+    notes = []
     for _ in range(BACKTRACKS * 4):
-        minimizer.step()
+        notes.append(minimizer.step())
         assert minimizer.point.finite
+    assert any("the loss went to nan: back" in note for note in notes)
 
 
 @pytest.mark.parametrize("name", MINIMIZERS)
 def test_a_loss_that_is_nan_from_the_start_is_an_error(name):
-    with pytest.raises(DivergenceError, match="very first picture"):
+    with pytest.raises(DivergenceError, match="first picture"):
         MINIMIZERS[name](evaluator(lambda x: x.sum() * float("nan")), start())
+
+
+@pytest.mark.parametrize("name", MINIMIZERS)
+def test_where_all_is_flat_nothing_moves_and_nothing_breaks(name):
+    """Also at a loss that rounding made negative, below which no explosion may be seen."""
+    minimizer = MINIMIZERS[name](evaluator(lambda x: (x * 0).sum() - 1e-3), start())
+    notes = [minimizer.step() for _ in range(5)]
+    assert torch.equal(minimizer.point.x, start())
+    assert set(notes) <= {"", STALLED}
 
 
 @pytest.mark.parametrize("name", MINIMIZERS)

@@ -9,6 +9,7 @@ import torch
 
 from conftest import noise_picture, small_state
 from impasto.config import Config, schedule
+from impasto.descent import STALLED
 from impasto.errors import DivergenceError
 from impasto.image import resize
 from impasto.optimize import Subject, enlarge, evaluator, optimize
@@ -16,6 +17,7 @@ from impasto.vgg import VGG
 
 SIZE = (136, 184)
 QUICK = Config(iterations=18)
+FLAT = replace(QUICK, pyramid=False)
 
 
 def subject(detail=True):
@@ -103,6 +105,37 @@ def test_a_loss_that_is_no_number_on_the_way_is_stepped_back_from(optimizer):
     assert len(steps) == 12
     assert all(step.picture().isfinite().all() for step in steps)
     assert steps[-1].loss < steps[0].loss
+    assert any("went to nan: back" in step.note for step in steps)
+
+
+def test_one_that_can_go_no_further_says_so_once_and_counts_to_the_end():
+    steps = run(network=Faulty(faulty_calls=set(range(6, 99))), config=FLAT)
+    assert [step.iteration for step in steps] == list(range(1, FLAT.iterations + 1))
+    assert sum(STALLED in step.note for step in steps) == 1
+
+
+def test_a_finer_scale_that_begins_with_nonsense_leaves_the_coarser_ones_picture():
+    network, kept = VGG(small_state()), []
+
+    def faulty(picture, layers):
+        features = network(picture, layers)
+        fine = picture.shape[2:] == SIZE
+        return {name: F * float("nan") for name, F in features.items()} if fine else features
+
+    with pytest.raises(DivergenceError):
+        kept.extend(optimize(faulty, subject(), SIZE, QUICK))
+    assert kept
+    assert all(step.picture().isfinite().all() for step in kept)
+
+
+@pytest.mark.parametrize("content", [noise_picture(64, 80), torch.full((1, 3, 64, 80), 0.5)])
+def test_a_picture_in_its_own_style_stays_itself(content):
+    about = Subject(*[lambda size: resize(content, size)] * 4)
+    for optimizer in ("lbfgs", "gd"):
+        config = replace(QUICK, optimizer=optimizer, iterations=10)
+        *_, last = optimize(VGG(small_state()), about, (64, 80), config)
+        assert abs(last.loss) < 0.05
+        torch.testing.assert_close(last.picture(), content, atol=0.1, rtol=0)
 
 
 def test_a_network_of_nonsense_is_an_error_and_no_picture():

@@ -16,12 +16,15 @@ from torch import Tensor
 
 from impasto import image, styles, weights
 from impasto.config import LAST, STARTS, Config, Size, configure, scale_size, schedule
-from impasto.errors import ConfigError, PictureError
+from impasto.errors import ConfigError, DivergenceError, PictureError
 from impasto.image import Picture, PictureSource
 from impasto.optimize import Step, Subject, enlarge, optimize
-from impasto.vgg import VGG, minimum_side_px
+from impasto.vgg import VGG, convolution_names, minimum_side_px
 
 OnStep = Callable[[Step], None]
+
+CTRL_C = "Ctrl-C"
+BROKEN = (DivergenceError, MemoryError, RuntimeError)  # torch out of memory is a RuntimeError
 
 
 def stylize(
@@ -34,7 +37,8 @@ def stylize(
 ) -> Result:
     """Repaint a photograph in the manner of a painting.
 
-    Ctrl-C stops the work and returns the picture as it stands (``result.interrupted``).
+    Ctrl-C, and whatever goes wrong once there is a picture, stops the work and returns the
+    picture as it stands; ``result.stopped`` says why.
 
     Args:
         content: the photograph: a path, a PIL image, or an array (H, W), (H, W, 1), (H, W, 3) or
@@ -46,6 +50,7 @@ def stylize(
 
     Raises:
         ImpastoError: of its children the one that fits; its text says what to try.
+        Exception: anything that ``on_step`` raises, or the first iteration.
 
     Example:
         >>> result = stylize("photo.jpg", "night-swirls", size=256)  # doctest: +SKIP
@@ -65,14 +70,14 @@ class Result:
             note where something happened that a person should know of.
         recipe: every setting, the backbone and its checksum, the inputs' sha256, versions and
             final losses. ``save`` writes it into the file.
-        interrupted: Ctrl-C stopped the work early.
+        stopped: why the work ended early: ``CTRL_C``, or what went wrong; None if it did not.
     """
 
     pixels: Tensor = field(repr=False)
     alpha: Tensor | None = field(repr=False)
     history: list[dict[str, Any]] = field(repr=False)
     recipe: dict[str, Any]
-    interrupted: bool = False
+    stopped: str | None = None
 
     @property
     def image(self) -> PIL.Image.Image:
@@ -114,22 +119,26 @@ class Job:
         return optimize(network.to(self.device), self._subject(), self.size, config)
 
     def run(self, on_step: OnStep | None = None) -> Result:
-        """The whole optimisation; Ctrl-C after the first step ends it with what there is."""
-        history, last, interrupted = [], None, False
+        """The whole optimisation; one that ends early keeps what there is after a first step."""
+        history: list[dict[str, Any]] = []
+        last, stopped = None, None
         try:
-            for step in self.steps():
+            for step in until_broken(self.steps()):
+                if isinstance(step, str):
+                    stopped = step
+                    break
                 last = step
                 history.append(as_row(step))
                 if on_step:
                     on_step(step)
         except KeyboardInterrupt:
-            interrupted = True
             if last is None:
                 raise
+            stopped = CTRL_C
         assert last is not None, "every schedule has an iteration"
-        return self._result(last, history, interrupted)
+        return self._result(last, history, stopped)
 
-    def _result(self, last: Step, history: list[dict[str, Any]], interrupted: bool) -> Result:
+    def _result(self, last: Step, history: list[dict[str, Any]], stopped: str | None) -> Result:
         pixels = last.picture()
         if last.scale != self.size:  # stopped at a coarser scale
             subject = self._subject()
@@ -137,14 +146,17 @@ class Job:
         alpha = self.photograph.alpha
         if alpha is not None:
             alpha = image.resize(alpha, self.size)
-        return Result(pixels, alpha, history, self.recipe(last), interrupted)
+        return Result(pixels, alpha, history, self.recipe(last), stopped)
 
     def recipe(self, last: Step) -> dict[str, Any]:
         """All that is needed to make the picture again, and what came out; no times, no paths."""
+        settings = asdict(self.config)
+        for name in ("backbone", "start"):  # where they are paths: the file's name
+            settings[name] = Path(settings[name]).name
         inputs = {"photograph": self.photograph, "painting": self.painting, "start": self.start}
         packages = ("impasto", "torch", "numpy", "pillow")
         return {
-            "settings": asdict(self.config),
+            "settings": settings,
             "size": list(self.size),
             "backbone": {
                 "name": self.backbone.name,
@@ -225,13 +237,12 @@ def sized(picture: Tensor) -> Callable[[Size], Tensor]:
 
 def check_layers(backbone: weights.Weights, config: Config) -> None:
     """Raise a ConfigError that names the first layer that the backbone does not have."""
-    known = VGG(backbone.state).layers
+    known = convolution_names(backbone.state)
     for layer, _ in (*config.content_layers, *config.style_layers):
-        if layer not in known:
-            names = ", ".join(name for name in known if name.startswith("conv"))
+        if layer.replace("relu", "conv") not in known:
             raise ConfigError(
                 f"layer {layer}: {backbone.name} does not have it",
-                f"its layers are {names}, and relu... of each",
+                f"its layers are {', '.join(known)}, and relu... of each",
             )
 
 
@@ -262,6 +273,15 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def until_broken(steps: Iterator[Step]) -> Iterator[Step | str]:
+    """The steps; if they break off after the first one, the last item says why."""
+    yield next(steps)
+    try:
+        yield from steps
+    except BROKEN as error:
+        yield " ".join(str(error).split()) or type(error).__name__
+
+
 def as_row(step: Step) -> dict[str, Any]:
     """A Step as a flat row, ready for a table."""
     height, width = step.scale
@@ -289,9 +309,13 @@ class Snapshots:
             given = f"{self.directory}: the folder cannot be made ({error.strerror})"
             raise PictureError(given, "", "choose another folder for the snapshots") from error
 
+    def paths(self, iterations: int) -> dict[int, Path]:
+        """The files to come, by iteration, of a run of so many iterations."""
+        digits = max(4, len(str(iterations)))
+        due = {iterations if number == LAST else number for number in self.iterations}
+        return {n: self.directory / f"iteration-{n:0{digits}}.png" for n in due if n <= iterations}
+
     def __call__(self, step: Step) -> None:
-        wanted = {step.iterations if number == LAST else number for number in self.iterations}
-        if step.iteration in wanted:
-            digits = max(4, len(str(step.iterations)))
-            name = f"iteration-{step.iteration:0{digits}}.png"
-            image.save(step.picture(), self.directory / name)
+        path = self.paths(step.iterations).get(step.iteration)
+        if path:
+            image.save(step.picture(), path)

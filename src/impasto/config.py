@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -123,6 +124,7 @@ RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "seed": (0, 2**63 - 1),
     }
 )
+WHOLE = ("iterations", "style_size", "seed", "size")
 
 
 def _check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
@@ -133,12 +135,15 @@ def _check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
     raise ConfigError(f"{name} {value!r}", f"allowed: {', '.join(allowed)}", hint)
 
 
-def _check_range(name: str, value: object, low: float, high: float) -> None:
+def _check_range(name: str, value: Any, low: float, high: float) -> None:
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+    kinds, noun = (int, "whole number") if name in WHOLE else (int | float, "number")
+    number = isinstance(value, kinds) and not isinstance(value, bool)
+    if not number or not low <= value <= high or value == math.inf:
         limits = f"from {low:g} up" if high == math.inf else f"from {low:g} to {high:g}"
-        raise ConfigError(f"{name} {value!r}", f"a number {limits} is wanted")
+        also = f", or {ORIGINAL!r}" if name == "size" else ""
+        raise ConfigError(f"{name} {value!r}", f"a {noun} {limits} is wanted{also}")
 
 
 def _check_layers(name: str, layers: Weighted) -> None:
@@ -146,8 +151,10 @@ def _check_layers(name: str, layers: Weighted) -> None:
         split_layer(layer)
         _check_range(f"the weight of {layer}", weight, 0.0, math.inf)
     names = [layer for layer, _ in layers]
-    if not layers or len(set(names)) < len(names):
-        raise ConfigError(f"{name} {names}", "at least one layer, and each only once")
+    if len(set(names)) < len(names):
+        raise ConfigError(f"{name} {names}", "each layer only once")
+    if not sum(weight for _, weight in layers) > 0:
+        raise ConfigError(f"{name} {layers}", "at least one layer with a weight above 0 is wanted")
 
 
 @dataclass(frozen=True)
@@ -162,7 +169,8 @@ class Config:
         alpha: factor on the content's part of the loss. None, without a strength: chosen by the
             pair, as if CONTENT_AT_HALF were asked of fractions rather than of sums.
         beta: factor on the style's part of the loss.
-        tv_weight: factor on the total variation, which smooths.
+        tv_weight: factor on the total variation, which smooths; with a strength, also times the
+            style's factor, so that strength 0 is the photograph itself.
         content_layers: names and weights of the layers that keep the photograph.
         style_layers: names and weights of the layers that hold the painting's manner.
         distance: how styles are compared: ``wasserstein`` (means and covariances) or ``gram``.
@@ -214,6 +222,11 @@ class Config:
     snapshots: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("backbone", "start"):
+            value = getattr(self, name)
+            if not isinstance(value, str | os.PathLike):
+                raise ConfigError(f"{name} {value!r}", "a name or a path is wanted")
+            object.__setattr__(self, name, os.fspath(value))
         for name, allowed in CHOICES.items():
             _check_choice(name, getattr(self, name), allowed)
         for name, (low, high) in RANGES.items():
@@ -225,6 +238,18 @@ class Config:
         for number in self.snapshots:
             if number != LAST and number < 1:
                 raise ConfigError(f"snapshot {number}", "snapshots are iterations from 1, or last")
+        self._check_together()
+
+    def _check_together(self) -> None:
+        if self.learning_rate is not None and self.optimizer == "lbfgs":
+            raise ConfigError(
+                "a learning rate with the optimizer lbfgs, which finds its own step",
+                "the optimizers adam and gd take one",
+            )
+        if self.style_size is not None and self.style_scale != 1:
+            raise ConfigError("style_size and style_scale both", "one of them is wanted")
+        if max(self.weights()) == 0:
+            raise ConfigError("nothing to optimise: both content and style weigh 0")
 
     @property
     def rate(self) -> float:
@@ -237,9 +262,11 @@ class Config:
         """The factors on the content's and the style's part of the loss at this strength.
 
         For a strength s they sum to 1 (before alpha and beta), so that 0 is the photograph
-        itself, 1 is style alone, and the loss has the same size at every strength.
+        itself, 1 is style alone, and the loss has the same size at every strength. Without one
+        they are alpha and beta; an alpha that is to be chosen by the pair counts as beta.
         """
-        assert self.strength is not None
+        if self.strength is None:
+            return self.beta if self.alpha is None else self.alpha, self.beta
         style = self.strength**STRENGTH_EXPONENT
         content = CONTENT_AT_HALF * (1 - self.strength) ** STRENGTH_EXPONENT
         total = style + content

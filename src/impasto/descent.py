@@ -22,9 +22,11 @@ FIRST_STEP = 0.05  # the most that L-BFGS's first step moves a pixel, before it 
 SUFFICIENT_DECREASE = 1e-4  # Armijo's constant: Nocedal & Wright 2006, equation 3.4
 BACKTRACKS = 12  # halvings before a direction is given up
 CURVATURE_FLOOR = 1e-10  # of |y|^2; below it a pair says nothing (or worse) about curvature
-EXPLOSION = 2.0  # times the loss at the start: above that a step is taken back
+EXPLOSION = 2.0  # times the loss it was: above that a step is taken back
 ADAM_DECAY_PER_STEP = (0.9, 0.99)  # of the gradient's mean and of its square
-ADAM_EPSILON = 1e-8
+ADAM_EPSILON = 1e-8  # of the largest root, since losses, and so gradients, come in any unit
+TINY = torch.finfo(torch.float32).tiny
+STALLED = "no step lowers the loss any more: done at this size"
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,15 @@ def start_at(evaluate: Evaluate, x: Tensor) -> Point:
     point = evaluate(x)
     if not point.finite:
         raise DivergenceError(
-            f"the loss is {point.loss} at the very first picture",
+            f"the loss is {point.loss} at the first picture",
             hint="check the weights with 'impasto weights verify', or take smaller layer weights",
         )
     return point
+
+
+def ceiling(loss: float) -> float:
+    """Above this a step from a point with this loss has exploded; rounding may make it negative."""
+    return loss + (EXPLOSION - 1) * abs(loss)
 
 
 def free_pixels(point: Point) -> Tensor:
@@ -76,6 +83,9 @@ class LBFGS:
     A unit step is tried first and nearly always taken: one evaluation an iteration. It is halved
     until the loss falls enough (Armijo), so that, unlike a fixed step, it cannot explode. Pixels
     at a bound that want to leave it are held there (Bertsekas 1982) while the others move.
+
+    ``converged`` is set, with a note, where not even the gradient's direction lowers the loss;
+    from then on ``step`` does nothing.
     """
 
     def __init__(self, evaluate: Evaluate, x: Tensor) -> None:
@@ -83,26 +93,28 @@ class LBFGS:
         self.point = start_at(evaluate, x)
         self.pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=HISTORY)
         self.converged = False
+        self.exploded = ""  # what to tell of this iteration's worst trial
 
     def step(self) -> str:
+        if self.converged:
+            return ""
         free = free_pixels(self.point)
         gradient = self.point.gradient * free
-        note = ""
+        self.exploded = ""
         direction = self._direction(gradient) * free
         if not dot(direction, gradient) < 0:  # uphill or not a number: forget the curvature
             self.pairs.clear()
             direction = self._direction(gradient)
         found = self._search(direction)
         if found is None and self.pairs:
-            self.pairs.clear()
-            note = "no step along the curvature lowered the loss: went on from the gradient"
+            self.pairs.clear()  # curvature that leads nowhere is worth nothing
             found = self._search(self._direction(gradient))
         if found is None:
             self.converged = True
-            return note
+            return "; ".join(filter(None, (self.exploded, STALLED)))
         self._remember(found, free)
         self.point = found
-        return note
+        return self.exploded
 
     def _direction(self, gradient: Tensor) -> Tensor:
         """Minus the inverse Hessian's estimate times the gradient, by the two-loop recursion."""
@@ -129,7 +141,9 @@ class LBFGS:
             if slope >= 0:
                 return None
             there = self.evaluate(x)
-            if there.finite and there.loss <= here.loss + SUFFICIENT_DECREASE * slope:
+            if not there.finite or there.loss > ceiling(here.loss):
+                self.exploded = f"the loss went to {there.loss:.3g}: back, with a smaller step"
+            elif there.loss <= here.loss + SUFFICIENT_DECREASE * slope:
                 return there
             length /= 2
         return None
@@ -147,7 +161,7 @@ class FirstOrder:
     def __init__(self, evaluate: Evaluate, x: Tensor, rate: float) -> None:
         self.evaluate, self.rate = evaluate, rate
         self.point = self.best = start_at(evaluate, x)
-        self.ceiling = EXPLOSION * self.point.loss
+        self.ceiling = ceiling(self.point.loss)
         self.converged = False
 
     def step(self) -> str:
@@ -183,7 +197,7 @@ class GradientDescent(FirstOrder):
 
 
 class Adam(FirstOrder):
-    """Kingma & Ba 2015, with the steps projected on [0, 1]."""
+    """Kingma & Ba 2015, with the steps projected on [0, 1] and epsilon relative to the largest."""
 
     def __init__(self, evaluate: Evaluate, x: Tensor, rate: float) -> None:
         super().__init__(evaluate, x, rate)
@@ -201,7 +215,7 @@ class Adam(FirstOrder):
         self.square = torch.lerp(gradient.square(), self.square, slow)
         mean = self.mean / (1 - fast**self.steps)
         root = (self.square / (1 - slow**self.steps)).sqrt()
-        return -self.rate * mean / (root + ADAM_EPSILON * root.max())
+        return -self.rate * mean / (root + ADAM_EPSILON * root.max() + TINY)
 
 
 def dot(a: Tensor, b: Tensor) -> float:

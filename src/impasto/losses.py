@@ -23,6 +23,7 @@ Features = Mapping[str, Tensor]  # by layer name
 # they are mostly float32 noise, and no one sees them: 0.3 % of the strongest pattern's contrast.
 # Measured on VGG-16 at 128 px, float32's gradient is within 2e-4 of float64's, 3e-3 with 1e-7.
 EIGENVALUE_FLOOR = 1e-5
+LEAST_GAP = 1e-2  # of a style's variance; two styles nearer than that are one, and float32 noise
 PLAIN = 1e-3  # of the energy: less variance than this is a plain picture, not a unit to divide by
 
 
@@ -123,9 +124,9 @@ def eigen(M: Tensor) -> tuple[Tensor, Tensor]:
 
 def matrix_root(S: Tensor) -> Tensor:
     """S^1/2 of a symmetric positive semidefinite matrix, computed in float64 on the CPU."""
-    values, Q = torch.linalg.eigh(S.double().cpu())
+    values, Q = eigen(S.cpu().double())
     root: Tensor = (Q * values.clamp(min=0).sqrt()) @ Q.T
-    return root.to(S)
+    return root.to(S.dtype).to(S.device)
 
 
 def wasserstein(F: Tensor) -> Distance:
@@ -269,8 +270,8 @@ def _balanced_terms(photograph: Features, painting: Features, config: Config) ->
     content_total = sum(weight for _, weight in config.content_layers)
     unscaled = _terms("style", config.style_layers, 1.0, lambda layer: style(painting[layer]))
     style_total = sum(weight for _, weight in config.style_layers)
-    gap = max(_total(unscaled, photograph), PLAIN * style_total)
-    to_fraction = beta / gap  # a painting like the photograph has no gap
+    gap = max(_total(unscaled, photograph), LEAST_GAP * style_total)
+    to_fraction = beta / gap
     return (
         *_terms(
             "content",

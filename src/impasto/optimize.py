@@ -72,7 +72,8 @@ def optimize(network: Network, subject: Subject, size: Size, config: Config) -> 
         config: layers, loss, schedule and optimiser.
 
     Raises:
-        DivergenceError: the loss is not a number at the very first picture.
+        DivergenceError: the loss is not a number at the first picture of a scale; the last Step
+            then holds what the scale before came to.
     """
     plan = schedule(size, config)
     total, done = sum(count for _, count in plan), 0
@@ -84,13 +85,9 @@ def optimize(network: Network, subject: Subject, size: Size, config: Config) -> 
             picture = enlarge(picture, scale, subject.detail)
         minimizer = minimizer_for(config, evaluator(network, subject, scale, config), picture)
         for iteration in range(done + 1, done + count + 1):
-            note = minimizer.step()
+            note = minimizer.step()  # one that has converged stays where it is
             point = minimizer.point
-            if minimizer.converged:
-                iteration = done + count  # nothing more to be had at this scale
             yield Step(iteration, total, scale, point.loss, point.losses, note, pixels=point.x)
-            if minimizer.converged:
-                break
         picture, done = minimizer.point.x, done + count
 
 

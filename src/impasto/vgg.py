@@ -6,19 +6,15 @@ Simonyan & Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Ima
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
 import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
-from impasto.config import split_layer
+from impasto.config import Edges, Pooling, split_layer
 
 POOL_PX = 2  # a side of the pooling window, and its stride
 HALO_PX = 1  # what a 3x3 kernel sees beyond its own position
-
-Pooling = Literal["max", "average"]
-Padding = Literal["zeros", "replicate"]
 
 
 class VGG(nn.Module):
@@ -35,21 +31,16 @@ class VGG(nn.Module):
     mean: Tensor
 
     def __init__(
-        self, state: Mapping[str, Tensor], *, pooling: Pooling = "max", edges: Padding = "zeros"
+        self, state: Mapping[str, Tensor], *, pooling: Pooling = "max", edges: Edges = "zeros"
     ) -> None:
         super().__init__()
         self.pooling, self.edges = pooling, edges
-        self.names = [key.removesuffix(".weight") for key in state if key.endswith(".weight")]
+        self.names = convolution_names(state)
         self.register_buffer("mean", state["mean"].view(1, 3, 1, 1))
         for name in self.names:
             weight = state[f"{name}.weight"].contiguous(memory_format=torch.channels_last)
             self.register_buffer(f"{name}_weight", weight)
             self.register_buffer(f"{name}_bias", state[f"{name}.bias"])
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Every layer that can be asked for, shallow to deep: conv1_1, relu1_1, conv1_2, ..."""
-        return tuple(kind + name[4:] for name in self.names for kind in ("conv", "relu"))
 
     def forward(self, picture: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """The features (1, channels, h, w) of the named layers, computed no deeper than needed.
@@ -87,6 +78,11 @@ class VGG(nn.Module):
 
     def _pool(self, x: Tensor) -> Tensor:
         return nnf.max_pool2d(x, POOL_PX) if self.pooling == "max" else nnf.avg_pool2d(x, POOL_PX)
+
+
+def convolution_names(state: Mapping[str, Tensor]) -> list[str]:
+    """conv1_1, conv1_2, ..., shallow to deep, of a network's state dict."""
+    return [key.removesuffix(".weight") for key in state if key.endswith(".weight")]
 
 
 def minimum_side_px(layers: Iterable[str]) -> int:

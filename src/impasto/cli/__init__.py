@@ -7,6 +7,7 @@ failed or something broke, 2 bad input, 130 stopped by Ctrl-C.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from typing import Annotated
@@ -14,10 +15,10 @@ from typing import Annotated
 import typer
 
 from impasto.cli import pictures, weights
+from impasto.cli.process import BAD_INPUT, BROKEN, STOPPED
 from impasto.cli.stylize import stylize
 from impasto.errors import ImpastoError
 
-BROKEN, BAD_INPUT, STOPPED = 1, 2, 130
 DEBUG = "IMPASTO_DEBUG"  # set it to see the traceback of an unexpected error
 
 app = typer.Typer(
@@ -52,11 +53,14 @@ def impasto(
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit; the one border where errors become a line on standard error."""
     try:
-        sys.exit(app(args=arguments, standalone_mode=False) or 0)
+        status = app(args=arguments, standalone_mode=False) or 0
+        if status == STOPPED:  # what typer makes of a KeyboardInterrupt
+            fail("stopped", STOPPED)
+        sys.exit(status)
     except ImpastoError as error:
         fail(str(error), BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort):
-        fail("stopped; nothing was written", STOPPED)
+        fail("stopped", STOPPED)
     except BrokenPipeError:  # the reader of our output has gone: `impasto styles | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(BROKEN)
@@ -70,7 +74,7 @@ def _explain(error: Exception) -> str:
     """One line for an error that is not the user's to mend."""
     if os.environ.get(DEBUG):
         traceback.print_exc()
-    if isinstance(error, MemoryError) or "memory" in str(error).lower():
+    if isinstance(error, MemoryError) or re.search("out of memory|allocate memory", str(error)):
         return "out of memory; a smaller --size needs less: half the size, a quarter of it"
     what = f"{type(error).__name__}: {' '.join(str(error).split())}"
     return f"something unexpected went wrong ({what}); {DEBUG}=1 shows where: please report it"

@@ -149,7 +149,7 @@ Pyramid = Annotated[
 Device = Annotated[str | None, setting("device", "Where it runs.", OPTIMISATION, choices("device"))]
 Snapshots = Annotated[
     str | None,
-    setting("snapshots", "Iterations to keep a picture of, with -d.", OUTPUT, "1,100,last"),
+    setting("snapshots", "Iterations to keep a picture of.", OUTPUT, "1,100,last"),
 ]
 SnapshotDir = Annotated[
     Path | None,
@@ -159,7 +159,9 @@ SnapshotDir = Annotated[
         metavar="DIR",
         rich_help_panel=OUTPUT,
         show_default=False,
-        help="The folder for snapshots.",
+        help="The folder for snapshots. [default: OUT-snapshots, beside the result]".replace(
+            "[", r"\["
+        ),
     ),
 ]
 Bits = Annotated[

@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
@@ -15,8 +16,16 @@ if TYPE_CHECKING:
     from impasto.api import Job
     from impasto.optimize import Step
 
-LINES = 20  # or one more, where there is no terminal to draw a bar on
+WIDE = 100  # columns: on a narrower terminal the sum of the losses is left out
+LINES = 20  # or a few more, where there is no terminal to draw a bar on
 RECENT = 0.3  # the newest iteration's part in the running average of seconds per pixel
+
+
+class Stderr(Console):
+    """Standard error; if nobody reads it any more, the work goes on in silence."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
 
 
 class Narrator:
@@ -28,7 +37,7 @@ class Narrator:
 
     def __init__(self, job: Job, *, quiet: bool = False) -> None:
         self.job, self.quiet = job, quiet
-        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        self.console = Stderr(stderr=True, quiet=quiet, highlight=False)
         plan = schedule(job.size, job.config)
         self.pixels = [h * w for (h, w), count in plan for _ in range(count)]
         self.seconds_per_pixel: float | None = None
@@ -61,6 +70,12 @@ class Narrator:
         """A line of its own, above the bar."""
         self.console.print(words, markup=False)
 
+    def warn(self, words: str) -> None:
+        """A line that is said even where quiet is asked for."""
+        if self.quiet:
+            typer.echo(words, err=True)
+        self.say(words)
+
     def __enter__(self) -> Narrator:
         self.progress.start()
         self.task = self.progress.add_task("", total=len(self.pixels), left="")
@@ -81,11 +96,14 @@ class Narrator:
         self._learn(seconds / self.pixels[step.iteration - 1])
         if step.note:
             self.say(f"Iteration {step.iteration}: {step.note}")
-        words = describe(step, seconds)
+        words = describe(step, seconds, brief=self.console.width < WIDE)
         left = f"{clock(self._seconds_left(step.iteration))} left"
         if self.bar and self.task is not None:
             self.progress.update(self.task, completed=step.iteration, description=words, left=left)
-        elif step.iteration == 1 or step.iteration % -(-step.iterations // LINES) == 0:
+        elif (
+            step.iteration in (1, step.iterations)
+            or step.iteration % -(-step.iterations // LINES) == 0
+        ):
             self.say(f"{step.iteration}/{step.iterations}  {words} {left}")
 
     def _learn(self, seconds_per_pixel: float) -> None:
@@ -98,14 +116,15 @@ class Narrator:
         return (self.seconds_per_pixel or 0.0) * sum(self.pixels[iteration:])
 
 
-def describe(step: Step, seconds: float) -> str:
-    """Scale, losses and speed in a few words."""
+def describe(step: Step, seconds: float, *, brief: bool = False) -> str:
+    """Scale, losses (their sum too, unless it is to be brief) and speed in a few words."""
     height, width = step.scale
     parts = {
         kind: sum(loss for name, loss in step.losses.items() if name.startswith(kind))
         for kind in ("content", "style")
     }
-    losses = f"loss {step.loss:.3g} content {parts['content']:.3g} style {parts['style']:.3g}"
+    losses = f"content {parts['content']:.3g} style {parts['style']:.3g}"
+    losses = losses if brief else f"loss {step.loss:.3g} {losses}"
     speed = f"{1 / seconds:.1f} it/s" if seconds < 1 else f"{seconds:.1f} s/it"
     return f"{width}x{height} {losses} {speed}"
 

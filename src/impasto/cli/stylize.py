@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import signal
+import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import typer
 
 from impasto.cli import options as o
-from impasto.cli.process import hold_memory
+from impasto.cli.process import BROKEN, STOPPED, hold_memory, ignore_stops, stop_once
 from impasto.cli.progress import Narrator
 from impasto.config import (
+    LAST,
     Config,
     configure,
     parse_layers,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from impasto.api import Job, Result
     from impasto.optimize import Step
 
-STOPPED = 130
 PARSERS = {
     "size": parse_size,
     "content_layers": parse_layers,
@@ -80,8 +80,6 @@ def stylize(
         if settings[name] is not None:
             settings[name] = parse(settings[name])
     config = configure(settings.pop("preset"), **settings)
-    if snapshots and not snapshot_dir:
-        raise ConfigError("--snapshots without a folder", "", "add one with -d DIR")
     target = output or _unused_name(photo, painting)
     _run(photo, painting, config, target, bits, recipe, snapshot_dir, quiet)
 
@@ -108,29 +106,45 @@ def _run(
 ) -> None:
     """Check everything, say what will be done, do it, and write the picture."""
     hold_memory()
+    stop_once()
     from impasto import api, image
 
     inputs = [photo, painting, config.start]
     image.check_target(target, inputs=inputs, bits=bits)
     job = api.prepare(photo, painting, config)
-    snapshots = api.Snapshots(snapshot_dir, config.snapshots) if snapshot_dir else None
+    image.check_target(target, bits=bits, size=job.size)
     narrator = Narrator(job, quiet=quiet)
+    snapshots = _snapshots(job, snapshot_dir, target, inputs)
     narrator.introduce()
-    signal.signal(signal.SIGTERM, _stop)
     started_s = time.monotonic()
 
     def on_step(step: Step) -> None:
         narrator(step)
-        if snapshots:
-            try:
-                snapshots(step)
-            except PictureError as error:  # a full disk: the picture itself may still find room
-                narrator.say(f"Snapshot left out: {error}")
+        try:
+            snapshots(step)
+        except PictureError as error:  # a full disk: the picture itself may still find room
+            narrator.warn(f"Snapshot left out: {error}")
 
     with narrator:
         result = job.run(on_step)
+    ignore_stops()
     _save(result, target, bits, recipe)
     _report(job, result, target, time.monotonic() - started_s, quiet)
+
+
+def _snapshots(
+    job: Job, directory: Path | None, target: Path, inputs: Sequence[object]
+) -> Callable[[Step], None]:
+    """A listener that writes the snapshots asked for, if any; none may overwrite an input."""
+    from impasto import api, image
+
+    wanted = job.config.snapshots or ((LAST,) if directory else ())
+    if not wanted:
+        return lambda _: None
+    snapshots = api.Snapshots(directory or target.with_name(f"{target.stem}-snapshots"), wanted)
+    for path in snapshots.paths(job.iterations).values():
+        image.check_target(path, inputs=inputs)
+    return snapshots
 
 
 def _save(result: Result, target: Path, bits: int, recipe: bool) -> None:
@@ -138,25 +152,24 @@ def _save(result: Result, target: Path, bits: int, recipe: bool) -> None:
     try:
         result.save(target, bits=bits, recipe=recipe)
     except PictureError as error:
-        spare = Path(tempfile.mkdtemp(prefix="impasto-")) / target.name
+        spare = Path(tempfile.mkdtemp(prefix="impasto-")) / f"{target.stem}.png"
         result.save(spare, bits=bits, recipe=recipe)
         raise PictureError(str(error), "", f"nothing is lost: it is in {spare}") from error
 
 
-def _stop(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def _report(job: Job, result: Result, target: Path, seconds: float, quiet: bool) -> None:
+    from impasto.api import CTRL_C
+
     height, width = job.size
     what = f"{target} ({width} x {height} px)"
-    if result.interrupted:
+    if result.stopped:
         done = result.recipe["iterations"]
+        why = "" if result.stopped == CTRL_C else f" ({result.stopped})"
         typer.echo(
-            f"Stopped at iteration {done['done']} of {done['planned']}: "
+            f"Stopped at iteration {done['done']} of {done['planned']}{why}: "
             f"wrote the picture as it stands to {what}",
             err=True,
         )
-        raise typer.Exit(STOPPED)
+        sys.exit(BROKEN if why else STOPPED)
     if not quiet:
         typer.echo(f"Wrote {what} in {seconds:.0f} s")

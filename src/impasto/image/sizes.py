@@ -52,6 +52,7 @@ def resize(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     """Antialiased bicubic resampling of (1, C, H, W) to (height, width), clamped to [0, 1].
 
     The same size returns the tensor itself. For colour and alpha, on any device, differentiable.
+    MPS has had no antialiased bicubic for long: its pictures are resampled on the CPU.
 
     Raises:
         PictureError: if a side of size is below 1.
@@ -60,7 +61,8 @@ def resize(pixels: Tensor, size: tuple[int, int]) -> Tensor:
         raise PictureError(f"size {size}", "allowed: at least 1 px a side")
     if tuple(pixels.shape[-2:]) == tuple(size):
         return pixels
+    home = pixels.cpu() if pixels.device.type == "mps" else pixels
     resampled = torch.nn.functional.interpolate(
-        pixels, size=size, mode="bicubic", align_corners=False, antialias=True
+        home, size=size, mode="bicubic", align_corners=False, antialias=True
     )
-    return resampled.clamp(0, 1)
+    return resampled.clamp(0, 1).to(pixels.device)
