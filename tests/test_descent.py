@@ -163,3 +163,16 @@ def test_two_runs_are_the_same_to_the_bit(name):
             minimizer.step()
         ends.append(minimizer.point.x)
     assert torch.equal(*ends)
+
+
+@pytest.mark.parametrize("unit", [2.0**-60, 2.0**60])
+@pytest.mark.parametrize("name", MINIMIZERS)
+def test_the_unit_of_the_loss_changes_nothing(name, unit):
+    """The paper's sums are of the order of 1e15, the default's means of the order of 0.1."""
+    ends = []
+    for factor in (1.0, unit):
+        minimizer = MINIMIZERS[name](evaluator(lambda x, f=factor: f * quadratic(5)(x)), start())
+        for _ in range(20):
+            minimizer.step()
+        ends.append(minimizer.point.x)
+    torch.testing.assert_close(*ends, rtol=0, atol=1e-6 if name == "adam" else 0)

@@ -21,7 +21,7 @@ HISTORY = 10  # pairs of steps and gradient changes that L-BFGS remembers
 FIRST_STEP = 0.05  # the most that L-BFGS's first step moves a pixel, before it knows a curvature
 SUFFICIENT_DECREASE = 1e-4  # Armijo's constant: Nocedal & Wright 2006, equation 3.4
 BACKTRACKS = 12  # halvings before a direction is given up
-CURVATURE_FLOOR = 1e-10  # of |y|^2; below it a pair says nothing (or worse) about curvature
+CURVATURE_FLOOR = 1e-10  # s.y / |y|^2, below which a pair says nothing about curvature
 EXPLOSION = 2.0  # times the loss it was: above that a step is taken back
 ADAM_DECAY_PER_STEP = (0.9, 0.99)  # of the gradient's mean and of its square
 ADAM_EPSILON = 1e-8  # of the largest root, since losses, and so gradients, come in any unit
@@ -61,7 +61,7 @@ def start_at(evaluate: Evaluate, x: Tensor) -> Point:
     if not point.finite:
         raise DivergenceError(
             f"the loss is {point.loss} at the first picture",
-            hint="check the weights with 'impasto weights verify', or take smaller layer weights",
+            hint="try 'impasto weights verify', or smaller layer weights, alpha and beta",
         )
     return point
 
@@ -91,6 +91,7 @@ class LBFGS:
     def __init__(self, evaluate: Evaluate, x: Tensor) -> None:
         self.evaluate = evaluate
         self.point = start_at(evaluate, x)
+        self.unit = largest_entry(self.point.gradient)  # gradients in it: losses have any unit
         self.pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=HISTORY)
         self.converged = False
         self.exploded = ""  # what to tell of this iteration's worst trial
@@ -99,7 +100,7 @@ class LBFGS:
         if self.converged:
             return ""
         free = free_pixels(self.point)
-        gradient = self.point.gradient * free
+        gradient = self.point.gradient * free / self.unit
         self.exploded = ""
         direction = self._direction(gradient) * free
         if not dot(direction, gradient) < 0:  # uphill or not a number: forget the curvature
@@ -119,8 +120,7 @@ class LBFGS:
     def _direction(self, gradient: Tensor) -> Tensor:
         """Minus the inverse Hessian's estimate times the gradient, by the two-loop recursion."""
         if not self.pairs:
-            largest = float(gradient.abs().max())
-            return gradient * (-FIRST_STEP / largest if largest > 0 else 0.0)
+            return gradient * (-FIRST_STEP / largest_entry(gradient))
         q, factors = gradient, []
         for s, y in reversed(self.pairs):
             factor = dot(s, q) / dot(s, y)
@@ -150,7 +150,7 @@ class LBFGS:
 
     def _remember(self, found: Point, free: Tensor) -> None:
         s = (found.x - self.point.x) * free
-        y = (found.gradient - self.point.gradient) * free
+        y = (found.gradient - self.point.gradient) * free / self.unit
         if dot(s, y) > CURVATURE_FLOOR * dot(y, y):
             self.pairs.append((s, y))
 
@@ -190,10 +190,10 @@ class GradientDescent(FirstOrder):
 
     def __init__(self, evaluate: Evaluate, x: Tensor, rate: float) -> None:
         super().__init__(evaluate, x, rate)
-        self.largest = float(self.point.gradient.abs().max()) or 1.0
+        self.unit = largest_entry(self.point.gradient)
 
     def move(self) -> Tensor:
-        return self.point.gradient * (-self.rate / self.largest)
+        return self.point.gradient * (-self.rate / self.unit)
 
 
 class Adam(FirstOrder):
@@ -216,6 +216,11 @@ class Adam(FirstOrder):
         mean = self.mean / (1 - fast**self.steps)
         root = (self.square / (1 - slow**self.steps)).sqrt()
         return -self.rate * mean / (root + ADAM_EPSILON * root.max() + TINY)
+
+
+def largest_entry(gradient: Tensor) -> float:
+    """The gradient's largest absolute entry, or 1 where all are 0."""
+    return float(gradient.abs().max()) or 1.0
 
 
 def dot(a: Tensor, b: Tensor) -> float:
