@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from impasto.cli.process import STOPS
 from impasto.vgg import VGG
 
 CHANNELS = (6, 8, 10, 12, 14)  # of a network small enough for float64 and many sizes
@@ -41,7 +42,7 @@ def noise_picture(height: int, width: int, seed: int = 0, dtype=torch.float32) -
 @pytest.fixture(autouse=True)
 def signals():
     """The command line sets them for its whole process; here that is the tests' own."""
-    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: signal.getsignal(each) for each in STOPS}
     yield
     for each, handler in before.items():
         signal.signal(each, handler)

@@ -18,6 +18,7 @@ from impasto.config import (
     Config,
     configure,
     parse_layers,
+    parse_number,
     parse_size,
     parse_snapshots,
     schedule,
@@ -86,6 +87,9 @@ def test_strength_ends_at_the_photograph_and_at_style_alone():
         ({"pooling": "mean"}, "allowed: max, average"),
         ({"style_layers": (("conv6_1", 1.0),)}, "layer 'conv6_1'"),
         ({"style_layers": ()}, "at least one layer"),
+        ({"style_layers": "relu1_1"}, 'such as (("relu1_1", 1.0),)'),
+        ({"style_layers": ["relu1_1"]}, "pairs"),
+        ({"snapshots": (1.5,)}, "snapshot 1.5"),
         ({"content_layers": (("relu4_2", 1.0), ("relu4_2", 2.0))}, "each layer only once"),
         ({"content_layers": (("relu4_2", -1.0),)}, "the weight of relu4_2"),
         ({"snapshots": (0,)}, "snapshot 0"),
@@ -115,9 +119,11 @@ def test_words_of_the_command_line_become_values():
     )
     assert parse_snapshots("1,100,last") == (1, 100, LAST)
     assert (parse_size("640"), parse_size("original")) == (640, "original")
-    for parse, text in ((parse_layers, "conv1_1=x"), (parse_snapshots, "1;2"), (parse_size, "big")):
-        with pytest.raises(ConfigError):
-            parse(text)
+    assert [parse_number(text) for text in ("3", "0.5", "much")] == [3, 0.5, "much"]
+    with pytest.raises(ConfigError, match="1,100,last"):
+        parse_snapshots("1;2")
+    with pytest.raises(ConfigError, match="the weight of conv1_1 'x'; a number from 0 up"):
+        configure(style_layers=parse_layers("conv1_1=x"))
 
 
 def test_settings_need_no_torch():

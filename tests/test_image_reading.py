@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageOps
 
-from impasto.errors import PictureError
+from impasto.errors import PictureError, printable
 from impasto.image import (
     check_target,
     formats,
@@ -28,7 +28,6 @@ from impasto.image import (
     srgb_profile,
     to_pil,
 )
-from impasto.image.opening import printable
 from test_image_helpers import (
     LOSS,
     ONE_STEP,
@@ -254,6 +253,13 @@ def test_16_bit_grey_of_both_byte_orders(tmp_path):
         assert torch.equal(load(tmp_path / name).pixels, tensor(samples).expand(1, 3, 20, 30))
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_grey_that_counts_from_white_to_black_is_no_negative(tmp_path, bits):
+    samples = noise(20, 30, 1, bits=bits)
+    tifffile.imwrite(tmp_path / "a.tif", 2**bits - 1 - samples[..., 0], photometric="miniswhite")
+    assert torch.equal(load(tmp_path / "a.tif").pixels, tensor(samples).expand(1, 3, 20, 30))
+
+
 # --- orientation and frames -----------------------------------------------------------------------
 
 
@@ -390,7 +396,7 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
     "dot.png": (encoded("PNG", (1, 1)), "1x1"),
     "thin.png": (encoded("PNG", (4000, 3)), "4000x3"),
     "bomb.png": (huge_png(), "megapixels"),
-    "line\nbreak\x1b.png": (b"", "line?break?.png"),
+    "line\nbreak\x1b.png": (b"", "line break?.png"),
 }
 
 
@@ -400,7 +406,7 @@ def test_bad_files_are_refused_in_one_line(tmp_path, name, recwarn):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(PictureError) as error:
         load(tmp_path / name, "painting")
-    one_line(error, "painting", word, printable(name))
+    one_line(error, "painting", word, printable(name.replace("\n", " ")))
     assert not recwarn.list
 
 
@@ -442,6 +448,8 @@ def test_damaged_files_give_a_picture_or_one_line(folder, form, data):
 def test_missing_files_folders_pipes_and_odd_paths(tmp_path):
     (tmp_path / "photo.jpeg").write_bytes(b"x")
     os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "broken.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
     cases = {
         tmp_path / "photo.jpg": "did you mean",
         tmp_path / "nowhere" / "b.png": "does not exist",
@@ -449,6 +457,8 @@ def test_missing_files_folders_pipes_and_odd_paths(tmp_path):
         tmp_path: "folder",
         tmp_path / "pipe.png": "pipe",
         tmp_path / ("x" * 300): "cannot be read",
+        tmp_path / "broken.png": "a link to a file that does not exist",
+        tmp_path / "loop.png": "cannot be read",
         tmp_path / "null\0.png": "null?.png",
     }
     for path, words in cases.items():

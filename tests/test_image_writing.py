@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from impasto.errors import PictureError
+from impasto.errors import PictureError, printable
 from impasto.image import (
     check_target,
     load,
@@ -25,7 +25,6 @@ from impasto.image import (
     srgb_profile,
     to_pil,
 )
-from impasto.image.opening import printable
 from test_image_helpers import (
     DEEP,
     LOSS,

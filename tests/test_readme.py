@@ -13,7 +13,7 @@ from skimage import data
 from impasto.cli import main
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
-SMALL = ["--size", "64", "--iterations", "2"]  # the last --size counts
+SMALL = ["--size", "64", "--iterations", "50"]  # the last --size counts; some show iteration 50
 NETWORK = ["weights fetch"]  # not run: tests are offline
 
 

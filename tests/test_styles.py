@@ -114,6 +114,21 @@ def test_find_names_the_nearest():
         find("nightswirl")
 
 
+def test_find_names_the_nearest_file_where_a_path_is_mistyped(tmp_path):
+    (tmp_path / "sunflowers.jpg").touch()
+    with pytest.raises(ConfigError, match=r"did you mean .*sunflowers\.jpg'\?"):
+        find(str(tmp_path / "sunflower.jpg"))
+
+
+def test_find_leaves_broken_links_and_odd_paths_to_the_reader_of_pictures(tmp_path):
+    for name, target in (("broken", "nowhere.jpg"), ("loop", "loop")):
+        (tmp_path / name).symlink_to(tmp_path / target)
+        assert find(str(tmp_path / name)) == tmp_path / name
+    assert find(str(tmp_path / ("x" * 300)))
+    with pytest.raises(ConfigError):
+        find(str(tmp_path / "null\0"))
+
+
 def test_contact_sheet_shows_every_style_and_its_name():
     sheet = np.asarray(contact_sheet(), np.float32)
     ground = sheet[0, 0]

@@ -293,6 +293,32 @@ def test_unknown_backbone_is_one_line(name):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("cache", ["x" * 300, "~nobody-of-that-name", "loop/loop"])
+def test_a_cache_that_cannot_be_looked_into_holds_nothing(cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    monkeypatch.setenv("IMPASTO_CACHE", cache)
+    monkeypatch.setattr(weights.store, "read", lambda path: path)
+    assert weights.resolve("auto") == weights.store.embedded_path()
+    with pytest.raises(WeightsError, match="fetch vgg19"):
+        weights.resolve("vgg19")
+    assert weights.available()
+
+
+def test_odd_paths_of_a_backbone_are_one_line(tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # which nobody will ever write to
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
+    for name in ("pipe", "loop", "broken", "x" * 300, "null\0"):
+        with pytest.raises(WeightsError) as error:
+            weights.read(tmp_path / name)
+        assert "\n" not in str(error.value)
+        with pytest.raises(WeightsError):
+            weights.resolve(tmp_path / name)
+    with pytest.raises(WeightsError, match="no such file"):
+        weights.resolve("~nobody-of-that-name/vgg19.pth")
+
+
 def test_path_of_a_file_is_a_backbone(tmp_path):
     path = write_keras(tmp_path / "w.h5", random_kernels("vgg16"))
     assert weights.resolve(str(path)).name == weights.resolve(path).name == "vgg16"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from impasto import image, styles, weights
 from impasto.config import LAST, STARTS, Config, Size, configure, scale_size, schedule
-from impasto.errors import ConfigError, DivergenceError, PictureError
+from impasto.errors import ConfigError, DivergenceError, PictureError, did_you_mean
 from impasto.image import Picture, PictureSource
 from impasto.optimize import Step, Subject, enlarge, optimize
 from impasto.vgg import VGG, convolution_names, minimum_side_px
@@ -203,12 +204,21 @@ def prepare(content: PictureSource, style: PictureSource, config: Config) -> Job
     """
     photograph = image.load(content, "photograph")
     painting = image.load(styles.find(style) if isinstance(style, str) else style, "painting")
-    start = None if config.start in STARTS else image.load(config.start, "start picture")
+    start = None if config.start in STARTS else load_start(config.start)
     size = output_size(photograph.size, config)
     backbone = weights.resolve(config.backbone)
     check_layers(backbone, config)
     check_size(size, config)
     return Job(photograph, painting, start, backbone, choose_device(config.device), size, config)
+
+
+def load_start(path: str) -> Picture:
+    """The picture to start from; a ConfigError where the path may have been meant as a word."""
+    hint = did_you_mean(path, STARTS)
+    if hint and not os.path.lexists(path):
+        allowed = f"allowed: {', '.join(STARTS)}, or the path of a picture"
+        raise ConfigError(f"start {path!r}", allowed, hint)
+    return image.load(path, "start picture")
 
 
 def output_size(photograph: Size, config: Config) -> Size:

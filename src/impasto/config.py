@@ -6,7 +6,6 @@ Ecker & Bethge 2015 as printed. A setting left at None takes what the preset say
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import re
@@ -14,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
-from impasto.errors import ConfigError
+from impasto.errors import ConfigError, did_you_mean
 
 Distance = Literal["wasserstein", "gram"]
 Optimizer = Literal["lbfgs", "adam", "gd"]
@@ -57,7 +56,7 @@ _LAYER = re.compile(r"(conv|relu)([1-5])_([1-4])")
 
 def split_layer(name: str) -> tuple[str, int, int]:
     """``"conv4_2"`` as ``("conv", 4, 2)``: kind, block, and place in the block, from 1."""
-    match = _LAYER.fullmatch(name)
+    match = _LAYER.fullmatch(str(name))
     if not match:
         raise ConfigError(
             f"layer {name!r}", "layers are conv1_1 ... conv5_4 and relu1_1 ... relu5_4"
@@ -70,8 +69,8 @@ def parse_layers(text: str) -> Weighted:
     layers = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, weight = part.partition("=")
-        layers.append((name.strip(), parse_number(weight or "1", f"the weight of {name.strip()}")))
-    return tuple(layers)
+        layers.append((name.strip(), parse_number(weight or "1")))
+    return cast(Weighted, tuple(layers))
 
 
 def parse_snapshots(text: str) -> tuple[int, ...]:
@@ -86,19 +85,17 @@ def parse_snapshots(text: str) -> tuple[int, ...]:
 
 def parse_size(text: str) -> int | Literal["original"]:
     """A longer side in pixels, or ``original``."""
-    if text == ORIGINAL:
-        return "original"
-    if not text.isdecimal():
-        raise ConfigError(f"size {text!r}", f"a size is the longer side in pixels, or {ORIGINAL!r}")
-    return int(text)
+    return cast(int, parse_number(text)) if text != ORIGINAL else "original"
 
 
-def parse_number(text: str, what: str) -> float:
-    """A float; ``what`` names it in the error."""
-    try:
-        return float(text)
-    except ValueError:
-        raise ConfigError(f"{what} is {text!r}", "a number is wanted") from None
+def parse_number(text: str) -> float | str:
+    """An int, else a float, else the text itself, for Config to say what it wants."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -130,9 +127,8 @@ WHOLE = ("iterations", "style_size", "seed", "size")
 def _check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
     if value in allowed:
         return
-    near = difflib.get_close_matches(str(value), allowed, n=1)
-    hint = f"did you mean {near[0]}?" if near else ""
-    raise ConfigError(f"{name} {value!r}", f"allowed: {', '.join(allowed)}", hint)
+    allowed_text = f"allowed: {', '.join(allowed)}"
+    raise ConfigError(f"{name} {value!r}", allowed_text, did_you_mean(str(value), allowed))
 
 
 def _check_range(name: str, value: Any, low: float, high: float) -> None:
@@ -146,7 +142,12 @@ def _check_range(name: str, value: Any, low: float, high: float) -> None:
         raise ConfigError(f"{name} {value!r}", f"a {noun} {limits} is wanted{also}")
 
 
-def _check_layers(name: str, layers: Weighted) -> None:
+def _check_layers(name: str, layers: Any) -> None:
+    pairs = isinstance(layers, tuple | list) and all(
+        isinstance(pair, tuple | list) and len(pair) == len(("name", "weight")) for pair in layers
+    )
+    if not pairs:
+        raise ConfigError(f"{name} {layers!r}", 'pairs such as (("relu1_1", 1.0),) are wanted')
     for layer, weight in layers:
         split_layer(layer)
         _check_range(f"the weight of {layer}", weight, 0.0, math.inf)
@@ -236,7 +237,7 @@ class Config:
         _check_layers("content_layers", self.content_layers)
         _check_layers("style_layers", self.style_layers)
         for number in self.snapshots:
-            if number != LAST and number < 1:
+            if not isinstance(number, int) or (number != LAST and number < 1):
                 raise ConfigError(f"snapshot {number}", "snapshots are iterations from 1, or last")
         self._check_together()
 

@@ -2,6 +2,31 @@
 
 from __future__ import annotations
 
+import difflib
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """A hint: the nearest of the known words; '' where none is near."""
+    near = difflib.get_close_matches(given.lower(), list(known), n=1)
+    return f"did you mean {near[0]}?" if near else ""
+
+
+def nearest_file(path: Path) -> str:
+    """A hint: the file whose name comes nearest to a path that is not there; '' where none is."""
+    with suppress(OSError, ValueError):
+        near = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1)  # noqa: PTH208
+        return f"did you mean '{path.with_name(near[0])}'?" if near else ""
+    return ""
+
+
+def printable(text: object) -> str:
+    """The text without what would upset a terminal: escapes, line breaks, lone surrogates."""
+    return "".join(c if c.isprintable() else "?" for c in str(text))
+
 
 class ImpastoError(Exception):
     """The base of every error that is the caller's to mend.
@@ -14,8 +39,8 @@ class ImpastoError(Exception):
 
     def __init__(self, given: str, allowed: str = "", hint: str = "") -> None:
         self.given, self.allowed, self.hint = given, allowed, hint
-        # One line, whatever an underlying library's message may contain.
-        parts = (" ".join(part.split()) for part in (given, allowed, hint))
+        # One printable line, whatever a file's name or a library's message may contain.
+        parts = (printable(" ".join(part.split())) for part in (given, allowed, hint))
         super().__init__("; ".join(part for part in parts if part))
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from impasto.errors import ConfigError
+from impasto.errors import ConfigError, did_you_mean, nearest_file
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
@@ -80,34 +79,40 @@ STYLES: tuple[BuiltinStyle, ...] = (
 def find(name_or_path: str) -> Path:
     """The file of a style given as a built-in style's name or as a path.
 
-    A name with a separator or a suffix is a path, and so is any other that exists unless it is
-    a built-in style's; whether a path can be read as a picture is image.py's business.
+    A built-in style's name comes before a file of that name: ``./charcoal`` is the file. Whether
+    a path can be read as a picture is the image package's business.
 
     Raises:
         ConfigError: it is neither; the message lists the names and the nearest of them.
     """
     by_name = {style.name: style for style in STYLES}
-    path = Path(name_or_path)
-    looks_like_path = bool(path.suffix) or len(path.parts) > 1 or path.is_absolute()
-    if looks_like_path and path.exists():
-        return path
     if name_or_path in by_name:
         return by_name[name_or_path].path
-    if not looks_like_path and name_or_path and path.exists():
+    path = Path(name_or_path)
+    if name_or_path and _is_there(path):
         return path
     raise ConfigError(
         f"style {name_or_path!r}: there is no such file and no built-in style of that name",
         f"a picture's path, or one of {', '.join(by_name)}",
-        _nearest(name_or_path, list(by_name)),
+        _nearest(path, list(by_name)),
     )
 
 
-def _nearest(name: str, names: list[str]) -> str:
-    """A hint: the built-in name that was probably meant, else where to see them all."""
-    close = difflib.get_close_matches(Path(name).stem.lower(), names, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean {close[0]}?"
-    return "`impasto styles` shows the built-in ones"
+def _is_there(path: Path) -> bool:
+    """Whether there is anything at a path, be it a broken link or in a locked folder."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _nearest(path: Path, names: list[str]) -> str:
+    """A hint: the name or the file that was probably meant, else where to see the names."""
+    near = did_you_mean(path.stem, names) or nearest_file(path)
+    return near or "`impasto styles` shows the built-in ones"
 
 
 def contact_sheet() -> Image.Image:

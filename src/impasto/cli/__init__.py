@@ -66,7 +66,10 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(BROKEN)
     except Exception as error:
         if hasattr(error, "format_message"):  # a usage error of click's, or of typer's own copy
-            fail(f"{error.format_message()}; try --help", BAD_INPUT)
+            words = error.format_message()
+            if not words:  # no command was given, and the help has been shown
+                sys.exit(BAD_INPUT)
+            fail(f"{words}; try --help", BAD_INPUT)
         fail(_explain(error), BROKEN)
 
 

@@ -77,20 +77,20 @@ Size = Annotated[
     str | None, setting("size", "Longer side in pixels, or 'original'.", PICTURE, "PX")
 ]
 StyleScale = Annotated[
-    float | None,
+    str | None,
     setting("style_scale", "Above 1: broader strokes; below: finer.", PICTURE, "FACTOR"),
 ]
 StyleSize = Annotated[
-    int | None,
+    str | None,
     setting("style_size", "The painting's longer side, instead of --style-scale.", PICTURE, "PX"),
 ]
 Start = Annotated[
     str | None,
     setting("start", "What the optimisation starts from.", PICTURE, f"{'|'.join(STARTS)}|FILE"),
 ]
-Seed = Annotated[int | None, setting("seed", "Of the noise to start from.", PICTURE, "N")]
+Seed = Annotated[str | None, setting("seed", "Of the noise to start from.", PICTURE, "N")]
 Strength = Annotated[
-    float | None,
+    str | None,
     setting("strength", "0, the photograph, to 1, style alone.", BALANCE, "0..1", "-s"),
 ]
 ContentLayers = Annotated[
@@ -101,10 +101,10 @@ StyleLayers = Annotated[
     str | None,
     setting("style_layers", "Where the painting's manner is taken.", BALANCE, "NAME=WEIGHT,..."),
 ]
-Alpha = Annotated[float | None, setting("alpha", "Factor on the content.", BALANCE, "FACTOR")]
-Beta = Annotated[float | None, setting("beta", "Factor on the style.", BALANCE, "FACTOR")]
+Alpha = Annotated[str | None, setting("alpha", "Factor on the content.", BALANCE, "FACTOR")]
+Beta = Annotated[str | None, setting("beta", "Factor on the style.", BALANCE, "FACTOR")]
 TvWeight = Annotated[
-    float | None, setting("tv_weight", "Total variation: smoothness.", BALANCE, "FACTOR")
+    str | None, setting("tv_weight", "Total variation: smoothness.", BALANCE, "FACTOR")
 ]
 StyleDistance = Annotated[
     str | None,
@@ -119,13 +119,13 @@ Optimizer = Annotated[
     setting("optimizer", "How pixels are changed.", OPTIMISATION, choices("optimizer")),
 ]
 Iterations = Annotated[
-    int | None,
+    str | None,
     setting(
         "iterations", "In all, over all scales; left out, what the size needs.", OPTIMISATION, "N"
     ),
 ]
 LearningRate = Annotated[
-    float | None,
+    str | None,
     setting("learning_rate", "Of adam and gd; left out, their own.", OPTIMISATION, "RATE"),
 ]
 Pooling = Annotated[

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from impasto.config import PRESETS
+from impasto.errors import PictureError, printable
 
 SHEET = Path("impasto-styles.png")
 
@@ -45,15 +46,19 @@ def show(
     from impasto import image
 
     recipe = image.read_recipe(picture)
+    try:
+        words, parts = json.dumps(recipe, indent=2), sections(recipe)
+    except RecursionError as error:  # no recipe of ours is lists in lists in lists
+        raise PictureError(f"picture '{picture}' holds a damaged recipe: {error}") from error
     if as_json:
-        typer.echo(json.dumps(recipe, indent=2, ensure_ascii=False))
+        typer.echo(words)
         return
     console = Console(highlight=False)
-    for title, rows in sections(recipe).items():
-        console.print(f"[bold]{title}[/bold]")
+    for title, rows in parts.items():
+        console.print(f"[bold]{escape(printable(title))}[/bold]")
         table = Table(box=None, show_header=False, pad_edge=False)
         for name, value in rows.items():
-            table.add_row(f"  {escape(name)}", escape(value))
+            table.add_row(f"  {escape(printable(name))}", escape(printable(value)))
         console.print(table)
 
 
@@ -73,7 +78,7 @@ def sections(recipe: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 def split_settings(settings: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """The settings that differ from their preset's, and those that do not."""
-    preset = PRESETS.get(settings.get("preset", ""))
+    preset = PRESETS.get(str(settings.get("preset")))
     changed: dict[str, str] = {}
     kept: dict[str, str] = {}
     for name, value in settings.items():

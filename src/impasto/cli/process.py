@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import math
 import signal
 import sys
+import time
 from types import FrameType
+from typing import Any, TextIO
 
 # glibc's mallopt parameters, from its malloc.h.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
@@ -16,24 +20,49 @@ TOP_PAD_BYTES = 64 * 2**20
 BROKEN, BAD_INPUT, STOPPED = 1, 2, 130  # exit statuses
 
 
-STOPS = (signal.SIGINT, signal.SIGTERM)
+# Ctrl-C, `kill`, and a terminal that is closed (which Windows does not tell in this way).
+STOPS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+PATIENCE_S = 2.0  # a stop that has led to nothing by then was swallowed: the next one counts again
 
 
 def ignore_stops() -> None:
-    """From here to the end of the process Ctrl-C does nothing: what is being saved is saved."""
+    """From here to the end of the process no stop is heard: what is being saved is saved."""
     for each in STOPS:
         signal.signal(each, signal.SIG_IGN)
 
 
-def stop_once() -> None:
-    """Ctrl-C and SIGTERM raise KeyboardInterrupt, and impatient ones after the first do nothing."""
+def hear_stops() -> None:
+    """Each kind of stop raises KeyboardInterrupt, once for all that an impatient hand sends."""
+    heard_s = -math.inf
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        ignore_stops()
-        raise KeyboardInterrupt
+        nonlocal heard_s
+        if time.monotonic() - heard_s > PATIENCE_S:
+            heard_s = time.monotonic()
+            raise KeyboardInterrupt
 
     for each in STOPS:
-        signal.signal(each, stop)
+        if signal.getsignal(each) is not signal.SIG_IGN:  # as nohup asks
+            signal.signal(each, stop)
+
+
+class Stream:
+    """A text stream that falls silent when it can no longer be written, so that work goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self.stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
 
 
 def hold_memory() -> None:

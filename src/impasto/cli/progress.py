@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from impasto.cli.process import Stream
 from impasto.config import schedule
+from impasto.errors import printable
 
 if TYPE_CHECKING:
     from impasto.api import Job
     from impasto.optimize import Step
 
-WIDE = 100  # columns: on a narrower terminal the sum of the losses is left out
+WIDE, NARROW = 100, 72  # columns: below the one the losses' sum is left out, below the other all
 LINES = 20  # or a few more, where there is no terminal to draw a bar on
 RECENT = 0.3  # the newest iteration's part in the running average of seconds per pixel
-
-
-class Stderr(Console):
-    """Standard error; if nobody reads it any more, the work goes on in silence."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
 
 
 class Narrator:
@@ -37,12 +34,13 @@ class Narrator:
 
     def __init__(self, job: Job, *, quiet: bool = False) -> None:
         self.job, self.quiet = job, quiet
-        self.console = Stderr(stderr=True, quiet=quiet, highlight=False)
+        stderr = cast(IO[str], Stream(sys.stderr))
+        self.console = Console(file=stderr, quiet=quiet, highlight=False)
         plan = schedule(job.size, job.config)
         self.pixels = [h * w for (h, w), count in plan for _ in range(count)]
         self.seconds_per_pixel: float | None = None
         self.last_s = time.monotonic()
-        self.bar = self.console.is_terminal and not quiet
+        self.bar = self.console.is_terminal and not quiet and not is_dumb(self.console)
         self.progress = Progress(
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             BarColumn(bar_width=None),
@@ -68,7 +66,7 @@ class Narrator:
 
     def say(self, words: str) -> None:
         """A line of its own, above the bar."""
-        self.console.print(words, markup=False)
+        self.console.print(printable(words), markup=False)
 
     def warn(self, words: str) -> None:
         """A line that is said even where quiet is asked for."""
@@ -96,7 +94,7 @@ class Narrator:
         self._learn(seconds / self.pixels[step.iteration - 1])
         if step.note:
             self.say(f"Iteration {step.iteration}: {step.note}")
-        words = describe(step, seconds, brief=self.console.width < WIDE)
+        words = describe(step, seconds, self.console.width)
         left = f"{clock(self._seconds_left(step.iteration))} left"
         if self.bar and self.task is not None:
             self.progress.update(self.task, completed=step.iteration, description=words, left=left)
@@ -116,17 +114,23 @@ class Narrator:
         return (self.seconds_per_pixel or 0.0) * sum(self.pixels[iteration:])
 
 
-def describe(step: Step, seconds: float, *, brief: bool = False) -> str:
-    """Scale, losses (their sum too, unless it is to be brief) and speed in a few words."""
+def is_dumb(console: Console) -> bool:
+    """Whether the terminal can't move its cursor, as a bar would have it do."""
+    return console.is_dumb_terminal or (os.name == "posix" and not os.environ.get("TERM"))
+
+
+def describe(step: Step, seconds: float, columns: int) -> str:
+    """Scale, losses and speed, in as many words as fit beside a bar."""
     height, width = step.scale
     parts = {
         kind: sum(loss for name, loss in step.losses.items() if name.startswith(kind))
         for kind in ("content", "style")
     }
     losses = f"content {parts['content']:.3g} style {parts['style']:.3g}"
-    losses = losses if brief else f"loss {step.loss:.3g} {losses}"
+    if columns >= WIDE:
+        losses = f"loss {step.loss:.3g} {losses}"
     speed = f"{1 / seconds:.1f} it/s" if seconds < 1 else f"{seconds:.1f} s/it"
-    return f"{width}x{height} {losses} {speed}"
+    return f"{width}x{height} {losses} {speed}" if columns >= NARROW else f"{width}x{height}"
 
 
 def clock(seconds: float) -> str:

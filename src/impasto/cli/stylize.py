@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from impasto.cli import options as o
-from impasto.cli.process import BROKEN, STOPPED, hold_memory, ignore_stops, stop_once
+from impasto.cli.process import BROKEN, STOPPED, hear_stops, hold_memory, ignore_stops
 from impasto.cli.progress import Narrator
 from impasto.config import (
     LAST,
+    PRESETS,
+    RANGES,
     Config,
     configure,
     parse_layers,
+    parse_number,
     parse_size,
     parse_snapshots,
 )
@@ -28,7 +32,8 @@ if TYPE_CHECKING:
     from impasto.api import Job, Result
     from impasto.optimize import Step
 
-PARSERS = {
+PARSERS: Mapping[str, Callable[[str], Any]] = {
+    **dict.fromkeys(RANGES, parse_number),
     "size": parse_size,
     "content_layers": parse_layers,
     "style_layers": parse_layers,
@@ -87,7 +92,7 @@ def stylize(
 def _unused_name(photo: Path, painting: str) -> Path:
     """PHOTO-PAINTING.png in the current folder."""
     target = Path(f"{photo.stem}-{Path(painting).stem}.png")
-    if target.exists():
+    if os.path.lexists(target):
         raise ConfigError(
             f"{target} exists, and without -o nothing is overwritten", "", f"add -o {target}"
         )
@@ -106,7 +111,6 @@ def _run(
 ) -> None:
     """Check everything, say what will be done, do it, and write the picture."""
     hold_memory()
-    stop_once()
     from impasto import api, image
 
     inputs = [photo, painting, config.start]
@@ -125,6 +129,7 @@ def _run(
         except PictureError as error:  # a full disk: the picture itself may still find room
             narrator.warn(f"Snapshot left out: {error}")
 
+    hear_stops()
     with narrator:
         result = job.run(on_step)
     ignore_stops()
@@ -141,6 +146,11 @@ def _snapshots(
     wanted = job.config.snapshots or ((LAST,) if directory else ())
     if not wanted:
         return lambda _: None
+    for number in wanted:
+        if number > job.iterations and wanted != PRESETS[job.config.preset].snapshots:
+            raise ConfigError(
+                f"a snapshot of iteration {number}", f"there are {job.iterations}, and last"
+            )
     snapshots = api.Snapshots(directory or target.with_name(f"{target.stem}-snapshots"), wanted)
     for path in snapshots.paths(job.iterations).values():
         image.check_target(path, inputs=inputs)

@@ -12,9 +12,10 @@ from PIL import ImageFile
 
 from impasto.errors import PictureError
 from impasto.image.opening import open_image
-from impasto.image.tensors import Array, array_samples
+from impasto.image.tensors import Array, array_samples, white
 
-TIFF_BITS, TIFF_PLANAR, SEPARATE_PLANES = 258, 284, 2
+TIFF_BITS, TIFF_PHOTOMETRIC, TIFF_PLANAR = 258, 262, 284
+WHITE_IS_ZERO, SEPARATE_PLANES = 0, 2
 
 
 def _refuse_planar(image: PIL.Image.Image, what: str) -> None:
@@ -50,9 +51,17 @@ def _deep_rgb(image: ImageFile.ImageFile, data: bytes, what: str) -> Array | Non
     return both
 
 
+def _turn_negative(samples: Array, image: PIL.Image.Image) -> Array:
+    """Samples of a TIFF that counts from white to black, which Pillow turns only for 8 bits."""
+    if getattr(image, "tag_v2", {}).get(TIFF_PHOTOMETRIC) != WHITE_IS_ZERO:
+        return samples
+    turned: Array = np.subtract(white(samples), samples, dtype=samples.dtype)
+    return turned
+
+
 def deep_samples(image: PIL.Image.Image, data: bytes, what: str) -> Array | None:
     """uint16 or float32 samples of an image not yet loaded, of a file's data; None for 8 bits."""
     _refuse_planar(image, what)
     if image.mode[0] in "IF":  # grey
-        return array_samples(np.asarray(image), what)
+        return _turn_negative(array_samples(np.asarray(image), what), image)
     return _deep_rgb(image, data, what) if data and isinstance(image, ImageFile.ImageFile) else None

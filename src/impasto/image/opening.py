@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import io
-import os
 import stat
-from contextlib import suppress
 from pathlib import Path
 
 import PIL.Image
 from PIL import ImageFile
 
-from impasto.errors import PictureError
+from impasto.errors import PictureError, nearest_file
 from impasto.image.sizes import check_pixels
 
 MAX_FILE_BYTES = 2 * 1024**3
@@ -27,22 +24,15 @@ HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 INSTALL_HEIF = "install HEIF support: pip install pillow-heif"
 
 
-def printable(text: object) -> str:
-    """The text without what would upset a terminal: escapes, line breaks, lone surrogates."""
-    return "".join(c if c.isprintable() else "?" for c in str(text))
-
-
 def reason(error: Exception) -> str:
     """Why the system refused a path, without its error number."""
     return str(getattr(error, "strerror", None) or error)
 
 
 def _missing(path: Path, what: str) -> PictureError:
-    near: list[str] = []
-    with suppress(OSError):
-        near = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1)  # noqa: PTH208
-    hint = f"did you mean '{printable(path.with_name(near[0]))}'?" if near else "check the path"
-    return PictureError(f"{what} does not exist", "", hint)
+    if path.is_symlink():
+        return PictureError(f"{what} is a link to a file that does not exist", "", "mend the link")
+    return PictureError(f"{what} does not exist", "", nearest_file(path) or "check the path")
 
 
 def read_bytes(path: Path, what: str) -> bytes:

@@ -16,7 +16,7 @@ from torch import Tensor
 from impasto.errors import PictureError
 from impasto.image.color_profile import foreign_profile, to_srgb
 from impasto.image.deep import deep_samples
-from impasto.image.opening import READABLE_TEXT, open_image, printable, read_bytes
+from impasto.image.opening import READABLE_TEXT, open_image, read_bytes
 from impasto.image.sizes import check_pixels, check_sides
 from impasto.image.tensors import Array, Picture, array_samples, split_alpha, tensor_samples
 
@@ -91,7 +91,7 @@ def _decode(source: bytes | PIL.Image.Image, what: str) -> Array:
     except MemoryError as error:
         raise PictureError(f"{what} does not fit into memory", "", "scale it down") from error
     except Exception as error:  # decoders raise all kinds on damaged data
-        given = f"{what} is damaged or cut short ({printable(error)})"
+        given = f"{what} is damaged or cut short ({error})"
         hint = "copy or download it again"
         raise PictureError(given, f"allowed: {READABLE_TEXT}", hint) from error
 
@@ -100,7 +100,7 @@ def _from_memory(source: object, role: str) -> Picture:
     """A picture that is in memory already."""
     if isinstance(source, PIL.Image.Image):
         name = Path(str(getattr(source, "filename", "") or "image")).name
-        samples = _decode(source, f"{role} '{printable(name)}'")
+        samples = _decode(source, f"{role} '{name}'")
     elif isinstance(source, np.ndarray):
         name, samples = "array", array_samples(source, f"{role} 'array'")
     elif isinstance(source, Tensor):
@@ -108,7 +108,7 @@ def _from_memory(source: object, role: str) -> Picture:
     else:
         allowed = "allowed: a path, a PIL image, a numpy array or a torch tensor"
         raise PictureError(f"{role} is of type {type(source).__name__}", allowed)
-    pixels, alpha = split_alpha(samples, f"{role} '{printable(name)}'")
+    pixels, alpha = split_alpha(samples, f"{role} '{name}'")
     digest = hashlib.sha256(f"{tuple(pixels.shape)}".encode() + pixels.numpy().tobytes())
     digest.update(b"" if alpha is None else alpha.numpy().tobytes())
     return Picture(pixels, alpha, name, digest.hexdigest())
@@ -133,7 +133,7 @@ def load(source: PictureSource, role: str = "picture") -> Picture:
     """
     if not isinstance(source, str | os.PathLike):
         return _from_memory(source, role)
-    what = f"{role} '{printable(Path(source))}'"
+    what = f"{role} '{source}'"
     data = read_bytes(Path(source), what)
     pixels, alpha = split_alpha(_decode(data, what), what)
     return Picture(pixels, alpha, Path(source).name, hashlib.sha256(data).hexdigest())

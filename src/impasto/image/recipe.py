@@ -14,7 +14,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from impasto.errors import PictureError
-from impasto.image.opening import open_image, printable, read_bytes
+from impasto.image.opening import open_image, read_bytes
 
 RECIPE_NAMESPACE = "urn:impasto:1.0#"
 XMP_KEYWORD = "XML:com.adobe.xmp"  # of the PNG chunk that holds the packet
@@ -42,7 +42,7 @@ def read_recipe(path: str | os.PathLike[str]) -> dict[str, object]:
     Raises:
         PictureError: if the file cannot be read or holds no recipe.
     """
-    what = f"picture '{printable(Path(path))}'"
+    what = f"picture '{path}'"
     info = open_image(read_bytes(Path(path), what), what).info
     packet = info.get("xmp") or info.get(XMP_KEYWORD) or ""
     text = packet.decode("utf-8", "replace") if isinstance(packet, bytes) else str(packet)
@@ -53,6 +53,6 @@ def read_recipe(path: str | os.PathLike[str]) -> dict[str, object]:
         raise PictureError(f"{what} holds no recipe", allowed, hint)
     try:
         recipe: dict[str, object] = json.loads(html.unescape(found[1]))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PictureError(f"{what} holds a damaged recipe: {error}") from error
     return recipe

@@ -107,10 +107,14 @@ def _to_tensor(values: Floats) -> Tensor:
     return torch.from_numpy(values.transpose(2, 0, 1)[None].copy())
 
 
+def white(samples: Array) -> int:
+    """The largest value of samples of this type."""
+    return 1 if samples.dtype.kind == "f" else 2 ** (8 * samples.dtype.itemsize) - 1
+
+
 def split_alpha(samples: Array, what: str) -> tuple[Tensor, Tensor | None]:
     """Samples as the tensors (1, 3, H, W) and, unless all is opaque, (1, 1, H, W) of a Picture."""
-    top = 1 if samples.dtype.kind == "f" else 2 ** (8 * samples.dtype.itemsize) - 1
-    values: Floats = np.divide(samples, top, dtype=np.float32)
+    values: Floats = np.divide(samples, white(samples), dtype=np.float32)
     colour, alpha = values, None
     if values.shape[-1] in (2, 4):
         colour, alpha = values[..., :-1], values[..., -1:]

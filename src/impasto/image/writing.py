@@ -12,7 +12,7 @@ from torch import Tensor
 
 from impasto.errors import PictureError
 from impasto.image.formats import FORMATS, MAX_QUALITY, QUALITY, Format
-from impasto.image.opening import INSTALL_HEIF, printable, reason
+from impasto.image.opening import INSTALL_HEIF, reason
 from impasto.image.recipe import to_xmp
 from impasto.image.tensors import samples_of
 
@@ -26,7 +26,7 @@ def _target_format(path: Path, what: str, bits: int) -> Format:
     suffix = path.suffix.lower()
     form = next((f for f in FORMATS if suffix in f.suffixes), None)
     if form is None:
-        given = f"the ending '{printable(path.suffix)}'" if suffix else "no ending"
+        given = f"the ending '{path.suffix}'" if suffix else "no ending"
         raise PictureError(f"{what} has {given}", _suffixes(), "try .png")
     if not form.can_write():
         hint = INSTALL_HEIF if form.name == "HEIF" else "update Pillow"
@@ -66,7 +66,7 @@ def _prepare(
     path: Path, inputs: Iterable[object], bits: int, size: tuple[int, int] | None
 ) -> tuple[Path, Format]:
     """The checks of check_target; returns the file that a link leads to, and its format."""
-    what = f"output '{printable(path)}'"
+    what = f"output '{path}'"
     form = _target_format(path, what, bits)
     try:
         resolved = path.resolve()
@@ -76,7 +76,7 @@ def _prepare(
         raise PictureError(given, "", "check the path") from error
     for other in inputs:
         if isinstance(other, str | os.PathLike) and _is_same_file(resolved, Path(other)):
-            given = f"{what} would overwrite the input '{printable(Path(other))}'"
+            given = f"{what} would overwrite the input '{other}'"
             raise PictureError(given, "", "choose another name")
     if size is not None and max(size) > form.max_side_px:
         given = f"{what} is to hold {size[1]}x{size[0]} px (width x height)"
@@ -148,7 +148,7 @@ def save(
             encoding or writing fails (JPEG holds a recipe of up to 65 kB).
         TypeError: if the recipe has values that JSON cannot hold.
     """
-    what = f"output '{printable(Path(path))}'"
+    what = f"output '{path}'"
     xmp = b"" if recipe is None else to_xmp(recipe)
     target, form = _prepare(Path(path), (), bits, (pixels.shape[-2], pixels.shape[-1]))
     if not 1 <= quality <= MAX_QUALITY:
@@ -157,7 +157,7 @@ def save(
     try:
         data = form.encode(samples, xmp, quality)
     except Exception as error:  # encoders raise all kinds; hours of work hang on the message
-        given = f"{what} cannot be encoded as {form.name}: {printable(error)}"
+        given = f"{what} cannot be encoded as {form.name}: {error}"
         raise PictureError(given, "", "try .png, which holds any size and recipe") from error
     try:
         _write_atomically(target, data)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,10 +191,13 @@ def recognise(path: Path) -> Callable[[Path], Found]:
 
 def _head(path: Path) -> bytes:
     try:
+        status = path.stat()  # before opening: a pipe would block, a device never end
+        if stat.S_ISDIR(status.st_mode):
+            raise WeightsError(f"{path}: it is a directory", "a weights file is wanted")
+        if not stat.S_ISREG(status.st_mode):
+            raise WeightsError(f"{path}: it is a device or a pipe", "a weights file is wanted")
         with path.open("rb") as file:
             return file.read(HEAD_BYTES)
-    except IsADirectoryError as error:
-        raise WeightsError(f"{path}: it is a directory", "a weights file is wanted") from error
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        reason = getattr(error, "strerror", None) or str(error)
         raise WeightsError(f"{path}: {reason}", "a readable weights file is wanted") from error

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from impasto.errors import WeightsError
+from impasto.errors import WeightsError, did_you_mean
 from impasto.weights.networks import ARCHITECTURES
 
 MEGABYTE = 1_000_000
@@ -177,11 +176,10 @@ def find(name: str) -> KnownFile:
         if name in (row.architecture, row.file):
             return row
     names = [*ARCHITECTURES, *(row.file for row in KNOWN_FILES)]
-    near = difflib.get_close_matches(name, names, n=1)
     raise WeightsError(
         f"weights {name!r} are not known",
         f"allowed: {', '.join(ARCHITECTURES)}, or a file that `impasto weights list` names",
-        f"did you mean {near[0]}?" if near else "`impasto weights add FILE` takes a local file",
+        did_you_mean(name, names) or "`impasto weights add FILE` takes a local file",
     )
 
 

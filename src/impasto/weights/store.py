@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-from impasto.errors import WeightsError
+from impasto.errors import WeightsError, did_you_mean
 from impasto.weights import published
 from impasto.weights.networks import ARCHITECTURES
 from impasto.weights.own_format import SUFFIX, save, stored_source
@@ -24,7 +23,8 @@ def cache_dir() -> Path:
     from platformdirs import user_cache_dir
 
     base = os.environ.get("IMPASTO_CACHE") or user_cache_dir("impasto", appauthor=False)
-    return Path(base).expanduser() / "weights"
+    # Unlike Path.expanduser, this takes ~nobody for a plain name.
+    return Path(os.path.expanduser(base)) / "weights"  # noqa: PTH111
 
 
 def embedded_path() -> Path:
@@ -36,15 +36,19 @@ def _cached(architecture: str) -> Path:
     return cache_dir() / f"{architecture}{SUFFIX}"
 
 
+def _is_cached(architecture: str) -> bool:
+    # Unlike Path.is_file, this finds nothing in a folder that may not be entered.
+    return os.path.isfile(_cached(architecture))  # noqa: PTH113
+
+
 def _resolve_path(path: Path) -> Weights:
-    if path.exists():
+    if os.path.lexists(path):
         return read(path)
     names = ("auto", *ARCHITECTURES)
-    near = difflib.get_close_matches(str(path).lower(), names, n=1)
     raise WeightsError(
         f"backbone {str(path)!r}: there is no such file and no backbone of that name",
         f"allowed: {', '.join(names)}, or the path of a weights file",
-        f"did you mean {near[0]}?" if near else "",
+        did_you_mean(str(path), names),
     )
 
 
@@ -61,10 +65,10 @@ def resolve(backbone: str | Path = "auto") -> Weights:
     """
     name = str(backbone)
     if name == "auto":
-        return resolve("vgg19" if _cached("vgg19").is_file() else EMBEDDED)
+        return resolve("vgg19" if _is_cached("vgg19") else EMBEDDED)
     if name not in ARCHITECTURES:
-        return _resolve_path(Path(name).expanduser())
-    if _cached(name).is_file():
+        return _resolve_path(Path(os.path.expanduser(name)))  # noqa: PTH111
+    if _is_cached(name):
         return read(_cached(name))
     if name == EMBEDDED:
         return read(embedded_path())
@@ -156,7 +160,7 @@ def _to_choose(row: KnownFile) -> Available:
     """A published file; or what the cache holds under the plain name that would fetch it."""
     plain, cached = row is published.find(row.architecture), _cached(row.architecture)
     name = row.architecture if plain else row.file
-    if not (plain and cached.is_file()):
+    if not (plain and _is_cached(row.architecture)):
         return Available(name, row.what, row.size, row.publisher.licence, row.url, False)
     source = stored_source(cached)
     known = next((row for row in published.KNOWN_FILES if row.source == source), None)
