@@ -15,13 +15,13 @@ from impasto.image import resize
 from impasto.optimize import Subject, enlarge, evaluator, optimize
 from impasto.vgg import VGG
 
-SIZE = (136, 184)
+SIZE = (190, 256)
 QUICK = Config(iterations=18)
 FLAT = replace(QUICK, pyramid=False)
 
 
 def subject(detail=True):
-    photograph, painting = noise_picture(*SIZE, seed=1), noise_picture(150, 160, seed=2) ** 3
+    photograph, painting = noise_picture(*SIZE, seed=1), noise_picture(180, 200, seed=2) ** 3
 
     def sized(picture):
         return lambda size: resize(picture, size)
@@ -53,7 +53,7 @@ def test_a_steps_losses_are_named_by_layer_and_sum_to_its_loss():
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "gd"])
 @pytest.mark.parametrize("distance", ["wasserstein", "gram"])
 def test_every_optimiser_brings_every_loss_down_within_the_box(optimizer, distance):
-    config = replace(QUICK, optimizer=optimizer, distance=distance, pyramid=False, iterations=25)
+    config = replace(QUICK, optimizer=optimizer, distance=distance, pyramid=False, iterations=40)
     steps = run(config)
     assert steps[-1].loss < 0.9 * steps[0].loss
     for step in steps:
@@ -79,8 +79,8 @@ def test_the_pictures_gradient_is_that_of_float64():
 
 def test_enlarging_the_photograph_itself_gives_the_photograph():
     shown = subject().photograph
-    torch.testing.assert_close(enlarge(shown((68, 92)), SIZE, shown), shown(SIZE))
-    assert not torch.allclose(enlarge(shown((68, 92)), SIZE, None), shown(SIZE), atol=0.01)
+    torch.testing.assert_close(enlarge(shown((95, 128)), SIZE, shown), shown(SIZE))
+    assert not torch.allclose(enlarge(shown((95, 128)), SIZE, None), shown(SIZE), atol=0.01)
 
 
 class Faulty(torch.nn.Module):

@@ -33,14 +33,14 @@ LARGEST_SIZE_PX = 16_384
 SMALLEST_SIZE_PX = 16  # at which the deepest layers still have one position
 COARSEST_PX = 128  # longer side of the first scale: large enough for a face, 16 times cheaper
 COARSEST_SHORT_PX = 32  # and its shorter side: two positions at conv5_1
-SCALE_STEP = math.sqrt(2)  # from one scale to the next: Crowson's, between 2 and no pyramid
-ROUNDED = 0.05  # of a scale step: 181 px, rounded from 128 sqrt(2), still has two scales
-# Iterations by scale. Nearly all of the style's structure settles at the coarsest scale, where an
-# iteration costs least; each finer scale starts from a good picture and adds its own strokes.
+SCALE_STEP = 2.0  # from one scale to the next
+ROUNDED = 0.05  # of a scale step: 255 px, rounded from a larger picture's half, has two scales
+# Iterations by scale. The coarsest lays out colours and large forms where an iteration costs least;
+# what it loses of the photograph comes back only at full size, where most of the work belongs.
+# Measured against other numbers of scales and iterations: docs/performance.md.
 COARSEST_ITERATIONS = 80
 MIDDLE_ITERATIONS = 30
-FINEST_ITERATIONS = 15
-ITERATIONS_PER_SCALE_STEP = 5
+FINEST_ITERATIONS = 30
 
 # The content's weight against the style's is CONTENT_AT_HALF * ((1 - s) / s)^2 at strength s, both
 # distances being fractions: 0.12 was picked by eye over the pairs described in docs/performance.md.
@@ -321,18 +321,15 @@ def configure(preset: str = "default", **settings: Any) -> Config:
 def schedule(size: Size, config: Config) -> list[tuple[Size, int]]:
     """Sizes (height, width) from coarse to fine, each with its number of iterations.
 
-    Each scale's longer side is 1/sqrt(2) of the next one's, as in Crowson's
-    style-transfer-pytorch, down to ``COARSEST_PX``.
+    Each scale's sides are half of the next one's, down to ``COARSEST_PX``.
     """
     longest, shortest = max(size), min(size)
     coarsest = max(COARSEST_PX, COARSEST_SHORT_PX * longest / shortest)
     steps = max(0, math.floor(math.log(longest / coarsest, SCALE_STEP) + ROUNDED))
     if not config.pyramid:
         steps = 0
-    counts = [
-        min(MIDDLE_ITERATIONS, FINEST_ITERATIONS + ITERATIONS_PER_SCALE_STEP * step)
-        for step in range(steps, -1, -1)
-    ]
+    counts = [MIDDLE_ITERATIONS] * (steps + 1)
+    counts[-1] = FINEST_ITERATIONS
     counts[0] = COARSEST_ITERATIONS
     counts = share(config.iterations, counts) if config.iterations else counts
     sizes = [scale_size(size, SCALE_STEP**-step) for step in range(steps, -1, -1)]
