@@ -66,7 +66,7 @@ class Narrator:
 
     def say(self, words: str) -> None:
         """A line of its own, above the bar."""
-        self.console.print(printable(words), markup=False)
+        self.console.print(printable(words), markup=False, soft_wrap=True)
 
     def warn(self, words: str) -> None:
         """A line that is said even where quiet is asked for."""
