@@ -6,15 +6,16 @@ Simonyan & Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Ima
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from impasto.config import Edges, Pooling, split_layer
+from impasto.conv import HALO_PX, FrozenConvolution
 
 POOL_PX = 2  # a side of the pooling window, and its stride
-HALO_PX = 1  # what a 3x3 kernel sees beyond its own position
 
 
 class VGG(nn.Module):
@@ -38,9 +39,8 @@ class VGG(nn.Module):
         self.names = convolution_names(state)
         self.register_buffer("mean", state["mean"].view(1, 3, 1, 1))
         for name in self.names:
-            weight = state[f"{name}.weight"].contiguous(memory_format=torch.channels_last)
-            self.register_buffer(f"{name}_weight", weight)
-            self.register_buffer(f"{name}_bias", state[f"{name}.bias"])
+            kernel = FrozenConvolution(state[f"{name}.weight"], state[f"{name}.bias"])
+            self.add_module(name, kernel)
 
     def forward(self, picture: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """The features (1, channels, h, w) of the named layers, computed no deeper than needed.
@@ -57,24 +57,26 @@ class VGG(nn.Module):
         for name in self.names:
             if int(name[4]) > block:
                 block, x = block + 1, self._pool(x)
-            x = self._convolve(name, x)
             conv, relu = name, f"relu{name[4:]}"
+            x = self._convolve(name, x, relu=conv not in wanted)
             if conv in wanted:
                 features[conv] = x
             if len(features) == len(wanted):
                 break
-            x = x.relu() if conv in wanted else x.relu_()
+            x = x.relu() if conv in wanted else x
             if relu in wanted:
                 features[relu] = x
             if len(features) == len(wanted):
                 break
         return features
 
-    def _convolve(self, name: str, x: Tensor) -> Tensor:
-        weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
+    def _convolve(self, name: str, x: Tensor, relu: bool) -> Tensor:
+        kernel = cast(FrozenConvolution, self.get_submodule(name))
+        padding = HALO_PX
         if name == self.names[0] and self.edges == "replicate":
-            return nnf.conv2d(nnf.pad(x, [HALO_PX] * 4, mode="replicate"), weight, bias)
-        return nnf.conv2d(x, weight, bias, padding=HALO_PX)
+            x, padding = nnf.pad(x, [HALO_PX] * 4, mode="replicate"), 0
+        y: Tensor = kernel(x, relu, padding)
+        return y
 
     def _pool(self, x: Tensor) -> Tensor:
         return nnf.max_pool2d(x, POOL_PX) if self.pooling == "max" else nnf.avg_pool2d(x, POOL_PX)
