@@ -141,7 +141,7 @@ def test_a_picture_that_cannot_be_written_after_all_is_kept_elsewhere(folder, ca
     err = impasto(*command, status=2, capsys=capsys).err
     (kept,) = Path("spare").glob("*/o.png")
     assert f"nothing is lost: it is in {folder / kept}" in err
-    assert err.count("\n") == 3  # two of introduction, one error
+    assert err.count("\n") == 4  # two of introduction, one for the checkpoint, one error
 
 
 def running(marker, *words):

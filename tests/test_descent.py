@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -163,6 +164,51 @@ def test_two_runs_are_the_same_to_the_bit(name):
             minimizer.step()
         ends.append(minimizer.point.x)
     assert torch.equal(*ends)
+
+
+def through_a_file(state):
+    """The state as JSON and tensors in other memory have it."""
+    tensors = {name: value.clone() for name, value in state.items() if torch.is_tensor(value)}
+    rest = {name: value for name, value in state.items() if name not in tensors}
+    return {**json.loads(json.dumps(rest)), **tensors}
+
+
+BUMPY = {  # rates at which they go up as well, and explode
+    "lbfgs": LBFGS,
+    "adam": lambda evaluate, x: Adam(evaluate, x, 20.0),
+    "gd": lambda evaluate, x: GradientDescent(evaluate, x, 2.0),
+}
+
+
+@pytest.mark.parametrize("through", [dict, through_a_file])
+@pytest.mark.parametrize("bumpy", [False, True])
+@pytest.mark.parametrize("name", MINIMIZERS)
+def test_from_a_state_the_next_steps_are_the_same_to_the_bit(name, bumpy, through):
+    method, evaluate = (BUMPY if bumpy else MINIMIZERS)[name], evaluator(quadratic(2))
+    whole, states, steps = method(evaluate, start()), [], []
+    for _ in range(45):
+        states.append(whole.state())
+        steps.append((whole.step(), whole.point))
+    for begin, state in enumerate(states[:25]):
+        again = method(evaluate, start() / 3)
+        again.step()  # and so knows something else, to be forgotten
+        again.restore(through(state))
+        for note, point in steps[begin : begin + 20]:
+            assert again.step() == note
+            assert again.point.loss == point.loss
+            assert torch.equal(again.point.x, point.x)
+    if bumpy and name != "lbfgs":
+        assert not all(state["at_best"] for state in states[:25])
+        assert any(note for note, _ in steps)
+
+
+def test_one_that_has_converged_is_still_so_when_it_is_restored():
+    function = evaluator(lambda x: ((x - 0.5) ** 2).sum())
+    converged, again = LBFGS(function, start()), LBFGS(function, start())
+    converged.step()
+    again.restore(through_a_file(converged.state()))
+    assert again.converged
+    assert again.step() == ""
 
 
 @pytest.mark.parametrize("unit", [2.0**-60, 2.0**60])

@@ -65,6 +65,18 @@ def test_the_same_run_gives_the_same_bytes():
     assert torch.equal(run()[-1].pixels, run()[-1].pixels)
 
 
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "gd"])
+def test_from_any_step_the_ones_after_it_are_the_same_to_the_bit(optimizer):
+    """Within a scale, at a scale's end, right after it, and at the last."""
+    config = replace(QUICK, optimizer=optimizer)
+    first_scale = schedule(SIZE, config)[0][1]
+    whole, network = run(config), VGG(small_state())
+    for done in (1, 5, first_scale, first_scale + 1, config.iterations):
+        rest = list(optimize(network, subject(), SIZE, config, whole[done - 1]))
+        assert rest == whole[done:]
+        assert all(torch.equal(a.pixels, b.pixels) for a, b in zip(rest, whole[done:], strict=True))
+
+
 def test_the_pictures_gradient_is_that_of_float64():
     config, pictures = replace(QUICK, tv_weight=1.0), {}
     for dtype in (torch.float32, torch.float64):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from impasto import image, styles, weights
+from impasto.checkpoint import Checkpoint, Keeper, check_fits, check_folder
 from impasto.config import LAST, STARTS, Config, Size, configure, scale_size, schedule
 from impasto.errors import ConfigError, DivergenceError, PictureError, did_you_mean
 from impasto.image import Picture, PictureSource
@@ -113,23 +115,39 @@ class Job:
     def iterations(self) -> int:
         return sum(count for _, count in schedule(self.size, self.config))
 
-    def steps(self) -> Iterator[Step]:
-        """The optimisation, one Step an iteration; nothing runs between steps."""
+    def steps(self, after: Step | None = None) -> Iterator[Step]:
+        """The optimisation, one Step an iteration: all, or those after one of the same job.
+
+        Nothing runs between steps.
+        """
         config = self.config
         network = VGG(self.backbone.state, pooling=config.pooling, edges=config.edges)
-        return optimize(network.to(self.device), self._subject(), self.size, config)
+        after = after.to(self.device) if after else None
+        return optimize(network.to(self.device), self._subject(), self.size, config, after)
 
-    def run(self, on_step: OnStep | None = None) -> Result:
-        """The whole optimisation; one that ends early keeps what there is after a first step."""
+    def run(self, on_step: OnStep | None = None, before: Checkpoint | None = None) -> Result:
+        """The whole optimisation; one that ends early keeps what there is after a first step.
+
+        Args:
+            on_step: called after each iteration.
+            before: a checkpoint of this job, to go on from; the result is then that of a run that
+                was never interrupted.
+
+        Raises:
+            CheckpointError: the checkpoint is of another job.
+        """
         history: list[dict[str, Any]] = []
         last, stopped = None, None
+        if before:
+            check_fits(before, self.facts())
+            history, last = list(before.history), before.step
         try:
-            for step in until_broken(self.steps()):
+            for step in until_broken(self.steps(last), begun=bool(before)):
                 if isinstance(step, str):
                     stopped = step
                     break
                 last = step
-                history.append(as_row(step))
+                history.append(step.row())
                 if on_step:
                     on_step(step)
         except KeyboardInterrupt:
@@ -149,8 +167,35 @@ class Job:
             alpha = image.resize(alpha, self.size)
         return Result(pixels, alpha, history, self.recipe(last), stopped)
 
+    def keeper(
+        self, directory: Path, command: Mapping[str, Any], before: Checkpoint | None = None
+    ) -> Keeper:
+        """A listener that keeps a checkpoint in a folder.
+
+        Args:
+            directory: as in Keeper.
+            command: as in Checkpoint.
+            before: the checkpoint that the run is to go on from.
+
+        Raises:
+            CheckpointError: ``before`` is of another job, or the folder is none.
+        """
+        check_folder(directory)
+        if before:
+            check_fits(before, self.facts())
+        ends = set(accumulate(count for _, count in schedule(self.size, self.config)))
+        return Keeper(directory, self.facts(), ends, command, before)
+
     def recipe(self, last: Step) -> dict[str, Any]:
         """All that is needed to make the picture again, and what came out; no times, no paths."""
+        return {
+            **self.facts(),
+            "iterations": {"done": last.iteration, "planned": last.iterations},
+            "losses": {"total": last.loss, **last.losses},
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """All that decides the picture; no times, no paths."""
         settings = asdict(self.config)
         for name in ("backbone", "start"):  # where they are paths: the file's name
             settings[name] = Path(settings[name]).name
@@ -174,8 +219,6 @@ class Job:
                 "python": platform.python_version(),
                 **{package: version(package) for package in packages},
             },
-            "iterations": {"done": last.iteration, "planned": last.iterations},
-            "losses": {"total": last.loss, **last.losses},
         }
 
     def _subject(self) -> Subject:
@@ -283,20 +326,14 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def until_broken(steps: Iterator[Step]) -> Iterator[Step | str]:
-    """The steps; if they break off after the first one, the last item says why."""
-    yield next(steps)
+def until_broken(steps: Iterator[Step], begun: bool) -> Iterator[Step | str]:
+    """The steps; if they break off once there is a picture, the last item says why."""
+    if not begun:
+        yield next(steps)
     try:
         yield from steps
     except BROKEN as error:
         yield " ".join(str(error).split()) or type(error).__name__
-
-
-def as_row(step: Step) -> dict[str, Any]:
-    """A Step as a flat row, ready for a table."""
-    height, width = step.scale
-    place = {"iteration": step.iteration, "height": height, "width": width}
-    return {**place, "loss": step.loss, **step.losses, "note": step.note}
 
 
 @dataclass(frozen=True)

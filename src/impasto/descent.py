@@ -1,7 +1,8 @@
 """Minimisers of a function of a picture whose pixels stay in [0, 1].
 
 Each holds its best-known point and goes one iteration at a time; none ever leaves a point for one
-where the loss is not a number or has exploded. They know nothing of networks or styles.
+where the loss is not a number or has exploded. They know nothing of networks or styles. From its
+``state`` another, made for the same function, goes on to the bit as the first would have.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -28,6 +29,8 @@ ADAM_EPSILON = 1e-8  # of the largest root, since losses, and so gradients, come
 TINY = torch.finfo(torch.float32).tiny
 STALLED = "no step lowers the loss any more: done at this size"
 
+State = Mapping[str, Any]  # flat: tensors, never changed in place, and what JSON holds exactly
+
 
 @dataclass(frozen=True)
 class Point:
@@ -42,17 +45,33 @@ class Point:
     def finite(self) -> bool:
         return math.isfinite(self.loss) and bool(self.gradient.isfinite().all())
 
+    def state(self, name: str = "point") -> State:
+        """All of it, under names that begin with this one."""
+        return {f"{name}.{part}": value for part, value in vars(self).items()}
+
+    @classmethod
+    def restored(cls, state: State, name: str = "point") -> Point:
+        """The point that gave this state."""
+        return cls(**{field.name: state[f"{name}.{field.name}"] for field in fields(cls)})
+
 
 Evaluate = Callable[[Tensor], Point]
 
 
 class Minimizer(Protocol):
-    """``point`` is where it stands; ``step`` goes one iteration and returns what to tell, or ''."""
+    """``point`` is where it stands; ``step`` goes one iteration and returns what to tell, or ''.
+
+    ``state`` is all that it knows; ``restore`` makes another one know the same, and no more.
+    """
 
     point: Point
     converged: bool
 
     def step(self) -> str: ...
+
+    def state(self) -> State: ...
+
+    def restore(self, state: State) -> None: ...
 
 
 def start_at(evaluate: Evaluate, x: Tensor) -> Point:
@@ -154,6 +173,20 @@ class LBFGS:
         if dot(s, y) > CURVATURE_FLOOR * dot(y, y):
             self.pairs.append((s, y))
 
+    def state(self) -> State:
+        known = {"unit": self.unit, "converged": self.converged, "pairs": len(self.pairs)}
+        steps = {f"s{place}": s for place, (s, _) in enumerate(self.pairs)}
+        changes = {f"y{place}": y for place, (_, y) in enumerate(self.pairs)}
+        return {**self.point.state(), **known, **steps, **changes}
+
+    def restore(self, state: State) -> None:
+        self.point = Point.restored(state)
+        self.unit, self.converged = state["unit"], state["converged"]
+        self.pairs.clear()
+        self.pairs.extend(
+            (state[f"s{place}"], state[f"y{place}"]) for place in range(state["pairs"])
+        )
+
 
 class FirstOrder:
     """Steps along the gradient with a rate; one that explodes is taken back and the rate halved."""
@@ -181,6 +214,18 @@ class FirstOrder:
     def reset(self) -> None:
         """Forget what was learnt on the way to an explosion."""
 
+    def state(self) -> State:
+        at_best = self.best is self.point  # as it mostly is; then there is one point to keep
+        best = {} if at_best else self.best.state("best")
+        known = {"rate": self.rate, "ceiling": self.ceiling, "at_best": at_best}
+        return {**self.point.state(), **best, **known}
+
+    def restore(self, state: State) -> None:
+        self.point = self.best = Point.restored(state)
+        if not state["at_best"]:
+            self.best = Point.restored(state, "best")
+        self.rate, self.ceiling = state["rate"], state["ceiling"]
+
 
 class GradientDescent(FirstOrder):
     """x - rate / max |g_0| * g: the rate is what the first step moves the fastest pixel.
@@ -194,6 +239,13 @@ class GradientDescent(FirstOrder):
 
     def move(self) -> Tensor:
         return self.point.gradient * (-self.rate / self.unit)
+
+    def state(self) -> State:
+        return {**super().state(), "unit": self.unit}
+
+    def restore(self, state: State) -> None:
+        super().restore(state)
+        self.unit = state["unit"]
 
 
 class Adam(FirstOrder):
@@ -216,6 +268,14 @@ class Adam(FirstOrder):
         mean = self.mean / (1 - fast**self.steps)
         root = (self.square / (1 - slow**self.steps)).sqrt()
         return -self.rate * mean / (root + ADAM_EPSILON * root.max() + TINY)
+
+    def state(self) -> State:
+        learnt = {"mean": self.mean, "square": self.square, "steps": self.steps}
+        return {**super().state(), **learnt}
+
+    def restore(self, state: State) -> None:
+        super().restore(state)
+        self.mean, self.square, self.steps = state["mean"], state["square"], state["steps"]
 
 
 def largest_entry(gradient: Tensor) -> float:

@@ -56,5 +56,9 @@ class WeightsError(ImpastoError):
     """Network weights that are missing, unknown, damaged or cannot be fetched."""
 
 
+class CheckpointError(ImpastoError):
+    """A checkpoint that is missing, damaged, of something else, or cannot be written."""
+
+
 class DivergenceError(ImpastoError):
     """An optimisation that exploded and could not be brought back."""

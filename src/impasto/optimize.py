@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from impasto.config import Config, Size, schedule
-from impasto.descent import LBFGS, Adam, Evaluate, GradientDescent, Minimizer, Point
+from impasto.descent import LBFGS, Adam, Evaluate, GradientDescent, Minimizer, Point, State
 from impasto.image import resize
 from impasto.losses import Features, Objective, objective
 
@@ -28,6 +29,7 @@ class Step:
         loss: the loss after the iteration, the sum of ``losses``.
         losses: by term: ``content relu4_2``, ``style relu1_1``, ..., ``tv``; weights included.
         note: what a person should know of this iteration, mostly ''.
+        state: the minimiser's, from which `optimize` goes on.
     """
 
     iteration: int
@@ -37,10 +39,22 @@ class Step:
     losses: Mapping[str, float]
     note: str = ""
     pixels: Tensor = field(repr=False, compare=False, kw_only=True)
+    state: State = field(repr=False, compare=False, kw_only=True, default_factory=dict)
 
     def picture(self) -> Tensor:
         """A copy of the picture as it stands: (1, 3, h, w), sRGB in [0, 1], on the CPU."""
         return self.pixels.detach().to("cpu", copy=True)
+
+    def row(self) -> dict[str, Any]:
+        """It as a flat row, ready for a table."""
+        height, width = self.scale
+        place = {"iteration": self.iteration, "height": height, "width": width}
+        return {**place, "loss": self.loss, **self.losses, "note": self.note}
+
+    def to(self, device: torch.device | str) -> Step:
+        """The same with its tensors on a device."""
+        state = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in self.state.items()}
+        return replace(self, pixels=self.pixels.to(device), state=state)
 
 
 @dataclass(frozen=True)
@@ -60,35 +74,52 @@ class Subject:
     detail: Sized | None
 
 
-def optimize(network: Network, subject: Subject, size: Size, config: Config) -> Iterator[Step]:
+def optimize(
+    network: Network, subject: Subject, size: Size, config: Config, after: Step | None = None
+) -> Iterator[Step]:
     """Stylise, from coarse to fine, and yield a Step after each iteration.
 
-    A generator: nothing runs between steps, so closing it, or not asking for more, cancels.
+    A generator: nothing runs between steps, so closing it, or not asking for more, cancels. Given
+    any of its steps it yields, to the bit, those that came after that one.
 
     Args:
         network: features of a picture by layer name, differentiable.
         subject: the pictures, on the network's device.
         size: (height, width) of the last scale.
         config: layers, loss, schedule and optimiser.
+        after: a step of another run with the same arguments, on the network's device.
 
     Raises:
         DivergenceError: the loss is not a number at the first picture of a scale; the last Step
             then holds what the scale before came to.
     """
     plan = schedule(size, config)
-    total, done = sum(count for _, count in plan), 0
-    picture: Tensor | None = None
+    total, end = sum(count for _, count in plan), 0
+    picture, done = (after.pixels, after.iteration) if after else (None, 0)
     for scale, count in plan:
+        begin, end = end, end + count
+        if done >= end:
+            continue
         if picture is None:
             picture = subject.start(scale)
-        else:
+        elif done == begin:
             picture = enlarge(picture, scale, subject.detail)
         minimizer = minimizer_for(config, evaluator(network, subject, scale, config), picture)
-        for iteration in range(done + 1, done + count + 1):
+        if after and done > begin:
+            minimizer.restore(after.state)
+            after = None  # its tensors may go
+        for iteration in range(done + 1, end + 1):
             note = minimizer.step()  # one that has converged stays where it is
-            point = minimizer.point
-            yield Step(iteration, total, scale, point.loss, point.losses, note, pixels=point.x)
-        picture, done = minimizer.point.x, done + count
+            yield step_at(minimizer, iteration, total, scale, note)
+        picture, done = minimizer.point.x, end
+
+
+def step_at(minimizer: Minimizer, iteration: int, total: int, scale: Size, note: str) -> Step:
+    """The Step of an iteration that has brought the minimiser to where it stands."""
+    point, state = minimizer.point, minimizer.state()
+    return Step(
+        iteration, total, scale, point.loss, point.losses, note, pixels=point.x, state=state
+    )
 
 
 def enlarge(picture: Tensor, size: Size, detail: Sized | None) -> Tensor:

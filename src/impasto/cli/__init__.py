@@ -16,6 +16,7 @@ import typer
 
 from impasto.cli import pictures, weights
 from impasto.cli.process import BAD_INPUT, BROKEN, STOPPED
+from impasto.cli.resume import resume
 from impasto.cli.stylize import stylize
 from impasto.errors import ImpastoError
 
@@ -28,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(stylize)
+app.command()(resume)
 app.command("styles")(pictures.styles)
 app.command("show")(pictures.show)
 app.add_typer(weights.app, name="weights")

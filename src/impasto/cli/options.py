@@ -164,6 +164,32 @@ SnapshotDir = Annotated[
         ),
     ),
 ]
+CheckpointDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+        help="The folder that --resume goes on from; removed once the result is written. "
+        "[default: OUT-checkpoint, beside the result]".replace("[", r"\["),
+    ),
+]
+Checkpoint = Annotated[
+    bool,
+    typer.Option(
+        "--checkpoint/--no-checkpoint",
+        rich_help_panel=OUTPUT,
+        help="Keep what is needed to go on after a crash or Ctrl-C.",
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        rich_help_panel=OUTPUT,
+        help="Go on from the checkpoint, if there is one (see also impasto resume).",
+    ),
+]
 Bits = Annotated[
     int,
     typer.Option(metavar="8|16", rich_help_panel=OUTPUT, help="Per colour; 16 for .png and .tif."),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from impasto.cli import options as o
+from impasto.cli.order import Order
 from impasto.cli.process import BROKEN, STOPPED, hear_stops, hold_memory, ignore_stops
 from impasto.cli.progress import Narrator
 from impasto.config import (
@@ -26,10 +29,11 @@ from impasto.config import (
     parse_size,
     parse_snapshots,
 )
-from impasto.errors import ConfigError, PictureError
+from impasto.errors import CheckpointError, ConfigError, PictureError, printable
 
 if TYPE_CHECKING:
     from impasto.api import Job, Result
+    from impasto.checkpoint import Checkpoint, Keeper
     from impasto.optimize import Step
 
 PARSERS: Mapping[str, Callable[[str], Any]] = {
@@ -68,6 +72,9 @@ def stylize(
     device: o.Device = None,
     snapshots: o.Snapshots = None,
     snapshot_dir: o.SnapshotDir = None,
+    checkpoint_dir: o.CheckpointDir = None,
+    checkpoint: o.Checkpoint = True,
+    resume: o.Resume = False,
     bits: o.Bits = 8,
     recipe: o.Recipe = True,
     quiet: o.Quiet = False,
@@ -78,63 +85,120 @@ def stylize(
     impasto stylize photo.jpg night-swirls -o night.png --strength 0.7
     impasto stylize photo.jpg charcoal -o large.png --size 1024[/dim]
 
-    Ctrl-C stops and keeps the picture as it stands.
+    Ctrl-C stops and keeps the picture as it stands; --resume goes on from there.
     """
     settings = {k: v for k, v in locals().items() if k in Config.__dataclass_fields__}
     for name, parse in PARSERS.items():
         if settings[name] is not None:
             settings[name] = parse(settings[name])
     config = configure(settings.pop("preset"), **settings)
-    target = output or _unused_name(photo, painting)
-    _run(photo, painting, config, target, bits, recipe, snapshot_dir, quiet)
+    if not checkpoint and (resume or checkpoint_dir):
+        raise ConfigError("--no-checkpoint with --resume or --checkpoint-dir", "one or the other")
+    target = output or Path(f"{photo.stem}-{Path(painting).stem}.png")
+    folder = checkpoint_dir or target.with_name(f"{target.stem}-checkpoint")
+    before, note = _find(folder, resume) if checkpoint else (None, "")
+    if not output and not before:
+        _check_unused(target)
+    order = Order(photo, painting, config, target, bits, recipe, snapshot_dir)
+    run(order, folder if checkpoint else None, before, note, quiet)
 
 
-def _unused_name(photo: Path, painting: str) -> Path:
-    """PHOTO-PAINTING.png in the current folder."""
-    target = Path(f"{photo.stem}-{Path(painting).stem}.png")
+def _check_unused(target: Path) -> None:
+    """That a name which nobody asked for is free."""
     if os.path.lexists(target):
         raise ConfigError(
             f"{target} exists, and without -o nothing is overwritten", "", f"add -o {target}"
         )
-    return target
 
 
-def _run(
-    photo: Path,
-    painting: str,
-    config: Config,
-    target: Path,
-    bits: int,
-    recipe: bool,
-    snapshot_dir: Path | None,
-    quiet: bool,
+def _find(folder: Path, resume: bool) -> tuple[Checkpoint | None, str]:
+    """The checkpoint to go on from, if one is asked for and there, and what to say of it."""
+    from impasto import checkpoint
+
+    there = checkpoint.is_there(folder)
+    if there and resume:
+        before = checkpoint.read(folder)
+        return before, going_on(before)
+    if there:
+        return None, f"The checkpoint in {folder} will be overwritten (--resume goes on from one)."
+    return None, f"No checkpoint in {folder}: starting from the beginning." if resume else ""
+
+
+def going_on(before: Checkpoint) -> str:
+    """The line that says where a run goes on."""
+    return f"Going on after iteration {before.step.iteration} of {before.step.iterations}."
+
+
+def run(
+    order: Order, folder: Path | None, before: Checkpoint | None, note: str, quiet: bool
 ) -> None:
-    """Check everything, say what will be done, do it, and write the picture."""
-    hold_memory()
-    from impasto import api, image
+    """Check everything, say what will be done, do it, and write the picture.
 
-    inputs = [photo, painting, config.start]
-    image.check_target(target, inputs=inputs, bits=bits)
-    job = api.prepare(photo, painting, config)
-    image.check_target(target, bits=bits, size=job.size)
+    Args:
+        order: what to do.
+        folder: where to keep the checkpoint, if one is to be kept.
+        before: the checkpoint to go on from, if any.
+        note: a line to say before the work, or ''.
+        quiet: errors and nothing else.
+    """
+    hold_memory()
+    from impasto import api, checkpoint, image
+
+    inputs, target = [order.photo, order.painting, order.config.start], order.target
+    image.check_target(target, inputs=inputs, bits=order.bits)
+    job = api.prepare(order.photo, order.painting, order.config)
+    image.check_target(target, bits=order.bits, size=job.size)
+    keeper = job.keeper(folder, order.to_json(), before) if folder else None
     narrator = Narrator(job, quiet=quiet)
-    snapshots = _snapshots(job, snapshot_dir, target, inputs)
+    snapshots = _snapshots(job, order.snapshot_dir, target, inputs)
     narrator.introduce()
+    if note:
+        narrator.say(note)
     started_s = time.monotonic()
+    hear_stops()
+    with narrator:
+        result = job.run(_listener(narrator, snapshots, keeper), before)
+    ignore_stops()
+    advice = _keep(keeper) if keeper and result.stopped else ""
+    _save(result, order)
+    if keeper and not result.stopped:
+        checkpoint.remove(keeper.directory)
+    _report(job, result, order, time.monotonic() - started_s, advice, quiet)
+
+
+def _listener(
+    narrator: Narrator, snapshots: Callable[[Step], None], keeper: Keeper | None
+) -> Callable[[Step], None]:
+    """All that is done after an iteration; a full disk ends none of the work.
+
+    Snapshots come before the checkpoint: whoever goes on from it has those of the way there.
+    """
+    told = False
 
     def on_step(step: Step) -> None:
+        nonlocal told
         narrator(step)
         try:
             snapshots(step)
-        except PictureError as error:  # a full disk: the picture itself may still find room
+        except PictureError as error:  # the picture itself may still find room
             narrator.warn(f"Snapshot left out: {error}")
+        try:
+            if keeper:
+                keeper(step)
+        except CheckpointError as error:
+            if not told:
+                narrator.warn(f"Going on without a new checkpoint: {error}")
+            told = True
 
-    hear_stops()
-    with narrator:
-        result = job.run(on_step)
-    ignore_stops()
-    _save(result, target, bits, recipe)
-    _report(job, result, target, time.monotonic() - started_s, quiet)
+    return on_step
+
+
+def _keep(keeper: Keeper) -> str:
+    """Write a checkpoint at once; how to go on from it, or from the one before if it fails."""
+    with suppress(CheckpointError):
+        keeper.write()
+    where = shlex.quote(printable(keeper.directory))
+    return f"; to go on: impasto resume {where}" if keeper.written else ""
 
 
 def _snapshots(
@@ -157,27 +221,29 @@ def _snapshots(
     return snapshots
 
 
-def _save(result: Result, target: Path, bits: int, recipe: bool) -> None:
+def _save(result: Result, order: Order) -> None:
     """Write the picture, and if that fails after all the work, into the temporary folder."""
     try:
-        result.save(target, bits=bits, recipe=recipe)
+        result.save(order.target, bits=order.bits, recipe=order.recipe)
     except PictureError as error:
-        spare = Path(tempfile.mkdtemp(prefix="impasto-")) / f"{target.stem}.png"
-        result.save(spare, bits=bits, recipe=recipe)
+        spare = Path(tempfile.mkdtemp(prefix="impasto-")) / f"{order.target.stem}.png"
+        result.save(spare, bits=order.bits, recipe=order.recipe)
         raise PictureError(str(error), "", f"nothing is lost: it is in {spare}") from error
 
 
-def _report(job: Job, result: Result, target: Path, seconds: float, quiet: bool) -> None:
+def _report(
+    job: Job, result: Result, order: Order, seconds: float, advice: str, quiet: bool
+) -> None:
     from impasto.api import CTRL_C
 
     height, width = job.size
-    what = f"{target} ({width} x {height} px)"
+    what = f"{order.target} ({width} x {height} px)"
     if result.stopped:
         done = result.recipe["iterations"]
         why = "" if result.stopped == CTRL_C else f" ({result.stopped})"
         typer.echo(
             f"Stopped at iteration {done['done']} of {done['planned']}{why}: "
-            f"wrote the picture as it stands to {what}",
+            f"wrote the picture as it stands to {what}{advice}",
             err=True,
         )
         sys.exit(BROKEN if why else STOPPED)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from torch import Tensor
 
 from impasto.errors import PictureError
+from impasto.files import write_atomically
 from impasto.image.formats import FORMATS, MAX_QUALITY, QUALITY, Format
 from impasto.image.opening import INSTALL_HEIF, reason
 from impasto.image.recipe import to_xmp
@@ -107,21 +106,6 @@ def check_target(
     return Path(path)
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
-    """All of data at path, or, after any failure, path as it was. Permissions follow the umask."""
-    temporary = path.with_name(f".impasto-{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:  # Ctrl-C too leaves nothing behind
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-
-
 def save(
     pixels: Tensor,
     path: str | os.PathLike[str],
@@ -160,7 +144,7 @@ def save(
         given = f"{what} cannot be encoded as {form.name}: {error}"
         raise PictureError(given, "", "try .png, which holds any size and recipe") from error
     try:
-        _write_atomically(target, data)
+        write_atomically(target, data)
     except OSError as error:
         hint = "free some space or check the permissions, or write elsewhere"
         raise PictureError(f"{what} cannot be written: {reason(error)}", "", hint) from error

@@ -14,19 +14,21 @@ The files here, each using only those above it:
     networks    tables: the architectures, libraries' layouts, numbers to know a layout by
     published   a table: the published files, and how to know them
     folding     what a file holds, checked and folded into the convention
-    own_format  the project's safetensors: save, checksum, int8 back to float
+    own_format  the project's safetensors: save, and int8 back to float
     formats     which format a file is, and a reader for each: one row a format
     reading     read: a file to Weights
     store       the embedded file and the cache: resolve, add, verify, available
     download    fetch: a published file into the cache
 """
 
+from impasto.files import METADATA_KEY
 from impasto.weights.download import fetch
 from impasto.weights.folding import Found, fold
 from impasto.weights.networks import KERNEL_PX, LAYOUTS, convolutions
-from impasto.weights.own_format import METADATA_KEY, dequantise, save
+from impasto.weights.own_format import dequantise, save
 from impasto.weights.reading import Weights, read
 from impasto.weights.store import (
+    NAMES,
     Available,
     Check,
     add,
@@ -41,6 +43,7 @@ __all__ = [
     "KERNEL_PX",
     "LAYOUTS",
     "METADATA_KEY",
+    "NAMES",
     "Available",
     "Check",
     "Found",

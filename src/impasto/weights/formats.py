@@ -6,7 +6,6 @@ a damaged file makes its library raise.
 
 from __future__ import annotations
 
-import json
 import re
 import stat
 from collections.abc import Callable, Mapping
@@ -17,9 +16,10 @@ import torch
 from torch import Tensor
 
 from impasto.errors import WeightsError
+from impasto.files import read_safetensors
 from impasto.weights.folding import Found, State, check_shapes, identify
 from impasto.weights.networks import ARCHITECTURES, COLOURS, KERNEL_PX, LAYOUTS, convolutions
-from impasto.weights.own_format import METADATA_KEY, dequantise, tensors_sha256
+from impasto.weights.own_format import dequantise
 
 HEAD_BYTES = 512  # enough of a file to see what it is
 LARGEST_ELEMENTS = 512 * 512 * KERNEL_PX**2  # of one tensor that is wanted from a file
@@ -114,16 +114,9 @@ def _from_names(loaded: Mapping[str, Tensor]) -> Found:
 
 def _read_safetensors(path: Path) -> Found:
     """The project's own format, or another's tensors under PyTorch's names."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata() or {}
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    if METADATA_KEY not in metadata:
+    tensors, info = read_safetensors(path)
+    if info is None:
         return _from_names(tensors)
-    info = json.loads(metadata[METADATA_KEY])
-    if tensors_sha256(tensors) != info["tensors_sha256"]:
-        raise ValueError("its tensors are not those that were written: it is damaged")
     state = dequantise(tensors)
     if tuple(state["mean"].shape) != (COLOURS,):
         raise ValueError("its mean is not one of three colours")

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from impasto.files import METADATA_KEY, to_safetensors, write_atomically
+
 SUFFIX = ".safetensors"
-METADATA_KEY = "impasto"  # one key that holds JSON: several keys have no fixed order in the file
-
-
-def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
-    """A checksum of names, types, shapes and values, in whatever order they come."""
-    digest = hashlib.sha256()
-    for key in sorted(tensors):
-        tensor = tensors[key].contiguous()
-        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def dequantise(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -49,21 +36,9 @@ def save(path: Path, tensors: Mapping[str, Tensor], info: Mapping[str, Any]) -> 
     Raises:
         OSError: it can't be written; nothing is left behind then.
     """
-    from safetensors.torch import save as to_bytes
-
-    known = {**info, "tensors_sha256": tensors_sha256(tensors)}
-    contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
-    content = to_bytes(contiguous, {METADATA_KEY: json.dumps(known, sort_keys=True)})
+    content = to_safetensors(tensors, info)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_atomically(path, content)
 
 
 def stored_source(path: Path) -> str:

@@ -14,6 +14,7 @@ from impasto.weights.own_format import SUFFIX, save, stored_source
 from impasto.weights.published import KnownFile
 from impasto.weights.reading import Weights, read
 
+NAMES = ("auto", *ARCHITECTURES)  # of backbones; any other word is a path
 EMBEDDED = "vgg16"
 EMBEDDED_FILE = "vgg16-int8.safetensors"
 
@@ -44,11 +45,10 @@ def _is_cached(architecture: str) -> bool:
 def _resolve_path(path: Path) -> Weights:
     if os.path.lexists(path):
         return read(path)
-    names = ("auto", *ARCHITECTURES)
     raise WeightsError(
         f"backbone {str(path)!r}: there is no such file and no backbone of that name",
-        f"allowed: {', '.join(names)}, or the path of a weights file",
-        did_you_mean(str(path), names),
+        f"allowed: {', '.join(NAMES)}, or the path of a weights file",
+        did_you_mean(str(path), NAMES),
     )
 
 

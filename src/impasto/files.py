@@ -1,0 +1,85 @@
+"""Files that are whole or not there: atomic writes, and tensors with a checksum inside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+METADATA_KEY = "impasto"  # one key that holds JSON: several keys have no fixed order in the file
+CHECKSUM = "tensors_sha256"
+
+
+def write_atomically(path: Path, data: bytes, temporary: Path | None = None) -> None:
+    """All of data at path, or, after any failure, path as it was. Permissions follow the umask.
+
+    Args:
+        path: in a folder that exists; what is there is replaced.
+        data: all that the file is to hold.
+        temporary: where data is written first, in the same folder; left out, a name that nobody
+            else can have. What a killed process leaves there is overwritten by the next.
+
+    Raises:
+        OSError: it can't be written; nothing is left behind then.
+    """
+    temporary = temporary or path.with_name(f".impasto-{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:  # Ctrl-C too leaves nothing behind
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """A checksum of names, types, shapes and values, in whatever order they come."""
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        tensor = tensors[key].contiguous()
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def to_safetensors(tensors: Mapping[str, Tensor], info: Mapping[str, Any]) -> bytes:
+    """A safetensors file of CPU tensors, with info (JSON-able) and a checksum in its metadata.
+
+    The same input gives the same bytes.
+    """
+    from safetensors.torch import save
+
+    known = {**info, CHECKSUM: tensors_sha256(tensors)}
+    contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
+    return save(contiguous, {METADATA_KEY: json.dumps(known, sort_keys=True)})
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
+    """The tensors of a safetensors file, and its info: None where it is not of `to_safetensors`.
+
+    Raises:
+        ValueError: its tensors are not those that were written.
+        Exception: whatever safetensors makes of a damaged file.
+    """
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    if METADATA_KEY not in metadata:
+        return tensors, None
+    info: dict[str, Any] = json.loads(metadata[METADATA_KEY])
+    if tensors_sha256(tensors) != info[CHECKSUM]:
+        raise ValueError("its tensors are not those that were written: it is damaged")
+    return tensors, info

@@ -1,0 +1,417 @@
+"""Nothing lost: killed at any moment and gone on with, a run ends in the same bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import PIL.Image
+import pytest
+import torch
+from skimage import data
+
+from impasto import api, checkpoint, weights
+from impasto.cli import main
+from impasto.cli.order import Order
+from impasto.config import configure
+from impasto.errors import CheckpointError
+
+SHALLOW = ("--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1")
+SMALL = ("--size", "64", "--backbone", "vgg16", *SHALLOW)
+QUICK = (*SMALL, "--iterations", "12")
+COMMAND = ("stylize", "photo.png", "charcoal", "-o", "out.png")
+FOLDER = Path("out-checkpoint")
+
+KILLS = 20
+LONGEST_S = 0.1  # that a process may go on after its first checkpoint: a few iterations
+LONG = (*SMALL, "--iterations", "160", "--snapshots", "1,50,last")
+# Imports once what takes long; each command is then a process of its own, to be killed as any.
+SERVER = """
+import json, os, signal, sys
+import impasto.api, impasto.cli.stylize
+from pathlib import Path
+from impasto import checkpoint, config, image
+checkpoint.INTERVAL_S = 0.0  # one after every iteration
+config.COARSEST_PX, config.COARSEST_SHORT_PX = 32, 16
+def count_down(owner, name, calls):
+    # That call of it is the last thing this process does.
+    real = getattr(owner, name)
+    def counted(*words, **more):
+        nonlocal calls
+        calls -= 1
+        if not calls:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*words, **more)
+    setattr(owner, name, counted)
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        words, first = json.loads(line)
+        exec(first)
+        impasto.cli.main([*words, '--quiet'])
+    print(child, flush=True)
+    sys.stdin.readline()  # until then its number is no other process's
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory with a photograph in it, and an empty cache."""
+    enter(tmp_path, monkeypatch)
+    PIL.Image.fromarray(data.coffee()).resize((96, 64)).save("photo.png")
+    return tmp_path
+
+
+def enter(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("IMPASTO_CACHE", str(folder / "cache"))
+
+
+def impasto(*words, status=0, capsys):
+    """Run a command in this process; what it printed."""
+    code, out = run(*words), capsys.readouterr()
+    assert code == status, out
+    return out
+
+
+def run(*words):
+    """Its exit status."""
+    with pytest.raises(SystemExit) as exit_:
+        main([str(word) for word in words])
+    return exit_.value.code or 0
+
+
+def stop_after_five(keeper, step, listen=checkpoint.Keeper.__call__):
+    """A keeper's listener with a hand on Ctrl-C."""
+    listen(keeper, step)
+    if step.iteration == 5:
+        raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Once for all: a run that nothing stopped, one that Ctrl-C did, and where both were made."""
+    made = tmp_path_factory.mktemp("kept") / "made"
+    made.mkdir()
+    with pytest.MonkeyPatch.context() as here:
+        enter(made, here)
+        PIL.Image.fromarray(data.coffee()).resize((96, 64)).save("photo.png")
+        whole = run(*COMMAND, *QUICK)
+        undisturbed = Path("out.png").read_bytes()
+        here.setattr(checkpoint.Keeper, "__call__", stop_after_five)
+        with contextlib.redirect_stderr(io.StringIO()) as err:
+            stopped = run(*COMMAND, *QUICK)
+    assert (whole, stopped) == (0, 130)
+    assert sorted(path.name for path in made.iterdir()) == [
+        "out-checkpoint",
+        "out.png",
+        "photo.png",
+    ]
+    shutil.copytree(made, made.with_name("copy"))
+    return made, undisturbed, err.getvalue()
+
+
+@pytest.fixture
+def stopped(kept, monkeypatch):
+    """In the folder of that run, as it was left, what it said."""
+    made, _, said = kept
+    shutil.rmtree(made)
+    shutil.copytree(made.with_name("copy"), made)  # a checkpoint knows the place it was made in
+    enter(made, monkeypatch)
+    return said
+
+
+@pytest.fixture
+def undisturbed(kept):
+    """The bytes of the run that nothing stopped."""
+    return kept[1]
+
+
+class Server:
+    """Runs commands, each in a process of its own, one at a time."""
+
+    def __init__(self):
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self.process = subprocess.Popen([sys.executable, "-c", SERVER], text=True, **pipes)
+
+    def start(self, *words, first=""):
+        """Its process's number; ``first`` is Python to run in it before the command."""
+        print(json.dumps([words, first]), file=self.process.stdin, flush=True)
+        return int(self.process.stdout.readline())
+
+    def wait(self):
+        """Its exit status, or minus the signal that ended it."""
+        print(file=self.process.stdin, flush=True)
+        return int(self.process.stdout.readline())
+
+    def run(self, *words, first=""):
+        self.start(*words, first=first)
+        return self.wait()
+
+
+@pytest.fixture
+def server(folder):
+    server = Server()
+    yield server
+    server.process.stdin.close()
+    server.process.wait(timeout=60)
+
+
+def age_ns(path):
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def commands():
+    """Both ways to go on, by turns; one of them needs a checkpoint, the other does not."""
+    while True:
+        yield (*COMMAND, *LONG, "--resume")
+        yield ("resume", str(FOLDER))
+
+
+def test_killed_at_any_moment_and_resumed_it_ends_in_the_same_bytes(server):
+    Path("whole").mkdir()
+    assert server.run(*COMMAND[:-1], "whole/out.png", *LONG) == 0
+    moments, file, done = random.Random(0), FOLDER / checkpoint.FILE, []
+    for words, _ in zip(commands(), range(KILLS), strict=False):
+        before, process = age_ns(file), server.start(*words)
+        deadline_s = time.monotonic() + 60
+        while age_ns(file) == before and time.monotonic() < deadline_s:
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, LONGEST_S))
+        os.kill(process, signal.SIGKILL)
+        if server.wait() == 0:  # a fast machine was done before that
+            break
+        done.append(checkpoint.read(FOLDER).step.iteration)
+    else:
+        assert server.run(*next(commands())) == 0
+    assert len(done) >= KILLS / 4
+    assert done == sorted(done)
+    assert not FOLDER.exists()
+    for path in Path("whole").rglob("*.png"):
+        assert Path(path.relative_to("whole")).read_bytes() == path.read_bytes()
+
+
+WORST = {
+    "no checkpoint yet": "count_down(checkpoint, 'to_bytes', 1)",
+    "half a file written": "count_down(os, 'fsync', 3)",
+    "before it takes the old one's place": "count_down(Path, 'replace', 3)",
+    "all done, no picture yet": "count_down(image, 'save', 1)",
+    "the picture there, and the checkpoint": "count_down(checkpoint, 'remove', 1)",
+    "the checkpoint gone, its folder there": "count_down(Path, 'rmdir', 1)",
+}
+
+
+def test_killed_at_the_worst_moments_it_ends_in_the_same_bytes(server):
+    Path("whole").mkdir()
+    assert server.run(*COMMAND[:-1], "whole/out.png", *QUICK) == 0
+    for moment, first in WORST.items():
+        assert server.run(*COMMAND, *QUICK, "--resume", first=first) == -signal.SIGKILL, moment
+    assert server.run(*COMMAND, *QUICK, "--resume") == 0
+    assert Path("out.png").read_bytes() == Path("whole/out.png").read_bytes()
+    assert not FOLDER.exists()
+
+
+@pytest.mark.parametrize("command", [(*COMMAND, *QUICK, "--resume"), ("resume", FOLDER)])
+def test_after_ctrl_c_it_goes_on_to_the_same_bytes(undisturbed, stopped, capsys, command):
+    assert "Stopped at iteration 5 of 12" in stopped
+    assert stopped.endswith("; to go on: impasto resume out-checkpoint\n")
+    assert Path("out.png").read_bytes() != undisturbed
+    assert "Going on after iteration 5 of 12." in impasto(*command, capsys=capsys).err
+    assert Path("out.png").read_bytes() == undisturbed
+    assert not FOLDER.exists()
+
+
+def test_it_goes_on_from_any_folder_with_all_that_was_asked_for(folder, capsys):
+    """Also with a start, a network and a painting that were named relative to the first folder."""
+    Path("painting.png").write_bytes(Path("photo.png").read_bytes())
+    shutil.copy(weights.embedded_path(), "net.safetensors")
+    words = ("stylize", "photo.png", "painting.png", *QUICK, "--backbone", "net.safetensors")
+    asked = ("--start", "painting.png", "--bits", 16, "--no-recipe", "--snapshots", "2,last")
+    places = ("-o", "b.png", "-d", "steps", "--checkpoint-dir", "kept")
+    impasto(*words, *asked, "-o", "a.png", "-d", "a", capsys=capsys)
+    with pytest.MonkeyPatch.context() as stopping:
+        stopping.setattr(checkpoint.Keeper, "__call__", stop_after_five)
+        err = impasto(*words, *asked, *places, status=130, capsys=capsys).err
+    assert "impasto resume kept" in err
+    assert not Path("b-checkpoint").exists()
+    Path("elsewhere").mkdir()
+    os.chdir("elsewhere")
+    impasto("resume", "../kept", "-q", capsys=capsys)
+    os.chdir("..")
+    assert list(Path("elsewhere").iterdir()) == []
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+    for path in Path("a").iterdir():
+        assert Path("steps", path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_result_that_was_not_asked_for_by_name_is_gone_on_with_too(folder, capsys):
+    words = ("stylize", "photo.png", "charcoal", *QUICK)
+    with pytest.MonkeyPatch.context() as stopping:
+        stopping.setattr(checkpoint.Keeper, "__call__", stop_after_five)
+        impasto(*words, status=130, capsys=capsys)
+    assert "exists" in impasto(*words, status=2, capsys=capsys).err
+    impasto(*words, "--resume", capsys=capsys)
+    assert "exists" in impasto(*words, "--resume", status=2, capsys=capsys).err
+
+
+def test_without_a_checkpoint_resume_starts_from_the_beginning_and_says_so(
+    stopped, undisturbed, capsys
+):
+    shutil.rmtree(FOLDER)
+    err = impasto(*COMMAND, *QUICK, "--resume", capsys=capsys).err
+    assert "No checkpoint in out-checkpoint: starting from the beginning." in err
+    assert Path("out.png").read_bytes() == undisturbed
+    err = impasto("resume", FOLDER, status=2, capsys=capsys).err
+    assert "out-checkpoint: there is no checkpoint in it" in err
+
+
+def test_without_resume_it_starts_anew_and_says_so(undisturbed, stopped, capsys):
+    err = impasto(*COMMAND, *QUICK, capsys=capsys).err
+    assert "The checkpoint in out-checkpoint will be overwritten (--resume goes on" in err
+    assert "\n1/12" in err
+    assert Path("out.png").read_bytes() == undisturbed
+    assert not FOLDER.exists()
+
+
+@pytest.mark.parametrize(
+    "config", [configure("paper", size="original"), configure(snapshots=(1, 2), start="a/b.png")]
+)
+def test_an_order_comes_back_from_json_as_it_was(tmp_path, config):
+    target = tmp_path / "half \ud800.png"
+    for folder in (None, tmp_path / "steps"):
+        order = Order(tmp_path / "a.png", "charcoal", config, target, 16, False, folder)
+        again = Order.from_json(json.loads(json.dumps(order.to_json())), tmp_path)
+        start = config.start if config.preset == "paper" else str(Path("a/b.png").absolute())
+        assert again == replace(order, config=replace(config, start=start))
+
+
+def damage():
+    file = FOLDER / checkpoint.FILE
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def repaint(name):
+    return lambda: PIL.Image.new("RGB", (96, 64), "teal").save(name)
+
+
+def of_a_library():
+    there = checkpoint.read(FOLDER)
+    checkpoint.write(checkpoint.Checkpoint(FOLDER, there.facts, there.step, there.history, {}))
+
+
+MISFITS = {
+    "damaged": (damage, (), "the checkpoint is damaged"),
+    "another photograph": (repaint("photo.png"), (), "photograph sha256 was"),
+    "no photograph": (lambda: Path("photo.png").unlink(), (), "photograph"),
+    "another strength": (None, ("--strength", "0.7"), "strength was 0.5, here it is 0.7"),
+    "another start": (None, ("--start", "photo.png"), "start was content, here it is photo.png"),
+    "another network": (None, ("--backbone", "net.safetensors"), "backbone"),
+    "more iterations": (None, ("--iterations", "13"), "iterations was 12, here it is 13"),
+    "of another program": (of_a_library, None, "its checkpoint is not of `impasto stylize`"),
+}
+
+
+@pytest.mark.parametrize("case", MISFITS)
+def test_what_does_not_fit_is_one_line_status_2_and_no_picture(stopped, capsys, case):
+    change, words, told = MISFITS[case]
+    shutil.copy(weights.embedded_path(), "net.safetensors")
+    if change:
+        change()
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    commands = [] if words is None else [(*COMMAND, *QUICK, "--resume", *words)]
+    if change:
+        commands.append(("resume", FOLDER))
+    for command in commands:
+        output = impasto(*command, status=2, capsys=capsys)
+        assert output.out == ""
+        assert output.err.count("\n") == 1
+        assert told in output.err.replace("photograph '/", "photograph '")
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["torch", "impasto", "pillow", "python"])
+def test_another_version_is_one_line_and_no_picture(stopped, capsys, monkeypatch, name):
+    real = api.version
+    if name == "python":
+        monkeypatch.setattr(api.platform, "python_version", lambda: "0")
+    for room in (api, checkpoint):
+        monkeypatch.setattr(room, "version", lambda of: "0" if of == name else real(of))
+    err = impasto("resume", FOLDER, status=2, capsys=capsys).err
+    assert err.count("\n") == 1
+    assert f"{name} was" in err
+    assert "here it is 0" in err
+
+
+def test_what_cannot_be_kept_does_not_end_the_work_and_is_said_once(folder, capsys, monkeypatch):
+    def full(_):
+        raise CheckpointError("no space left")
+
+    monkeypatch.setattr(checkpoint, "INTERVAL_S", 0.0)
+    monkeypatch.setattr(checkpoint, "write", full)
+    err = impasto(*COMMAND, *QUICK, "-q", capsys=capsys).err
+    assert err == "Going on without a new checkpoint: no space left\n"
+    assert Path("out.png").is_file()
+
+
+def test_without_checkpoints_none_is_kept_and_none_is_promised(folder, capsys, monkeypatch):
+    monkeypatch.setattr(checkpoint, "write", lambda _: pytest.fail("one was written"))
+    impasto(*COMMAND, *QUICK, "--no-checkpoint", capsys=capsys)
+    for words in (("--resume",), ("--checkpoint-dir", "c")):
+        err = impasto(*COMMAND, *QUICK, "--no-checkpoint", *words, status=2, capsys=capsys).err
+        assert "--no-checkpoint" in err
+    Path("file").touch()
+    words = (*COMMAND, *QUICK, "--checkpoint-dir", "file")
+    assert "file: no checkpoint" in impasto(*words, status=2, capsys=capsys).err
+
+
+def test_a_library_call_goes_on_with_its_whole_history_and_refuses_another_job(folder):
+    settings = {"size": 64, "iterations": 8, "backbone": "vgg16"}
+    job = api.prepare("photo.png", "charcoal", configure(**settings))
+    keeper, whole = job.keeper(FOLDER, {}), job.run()
+
+    def stop(step):
+        keeper(step)
+        if step.iteration == 3:
+            keeper.write()
+            raise KeyboardInterrupt
+
+    assert job.run(stop).stopped == api.CTRL_C
+    before, heard = checkpoint.read(FOLDER), []
+    again = job.run(lambda step: heard.append(step.iteration), before)
+    assert heard == [4, 5, 6, 7, 8]
+    assert again.history == whole.history
+    assert again.recipe == whole.recipe
+    assert torch.equal(again.pixels, whole.pixels)
+    other = api.prepare("photo.png", "charcoal", configure(**settings, seed=1))
+    with pytest.raises(CheckpointError, match="seed was 0, here it is 1"):
+        other.run(None, before)
+
+
+def test_what_breaks_or_stops_right_after_going_on_keeps_the_picture(folder, monkeypatch):
+    job = api.prepare("photo.png", "charcoal", configure(size=64, iterations=4, backbone="vgg16"))
+    keeper = job.keeper(FOLDER, {})
+    job.run(keeper)
+    last = checkpoint.read(FOLDER)
+    assert job.run(None, last).stopped is None  # nothing was left to do
+    for error, stopped in ((RuntimeError("no memory"), "no memory"), (KeyboardInterrupt, "Ctrl-C")):
+
+        def broken(*_, error=error):
+            raise error
+            yield
+
+        monkeypatch.setattr(api, "optimize", broken)
+        result = job.run(None, last)
+        assert result.stopped == stopped
+        assert len(result.history) == 4
+        assert torch.equal(result.pixels, last.step.pixels)
