@@ -15,12 +15,17 @@ CHANNELS = (6, 8, 10, 12, 14)  # of a network small enough for float64 and many 
 CONVOLUTIONS = (2, 2, 3, 3, 1)
 
 
-def small_state(dtype: torch.dtype = torch.float32, seed: int = 0) -> dict[str, Tensor]:
+def small_state(
+    dtype: torch.dtype = torch.float32,
+    seed: int = 0,
+    channels: tuple[int, ...] = CHANNELS,
+    convolutions: tuple[int, ...] = CONVOLUTIONS,
+) -> dict[str, Tensor]:
     """Random weights of VGG's shape with few channels, scaled to keep activations near 1."""
     generator = torch.Generator().manual_seed(seed)
     state = {"mean": torch.tensor([0.485, 0.456, 0.406], dtype=dtype)}
     inputs = 3
-    for block, (outputs, count) in enumerate(zip(CHANNELS, CONVOLUTIONS, strict=True), 1):
+    for block, (outputs, count) in enumerate(zip(channels, convolutions, strict=True), 1):
         for place in range(1, count + 1):
             weight = torch.randn(outputs, inputs, 3, 3, generator=generator, dtype=dtype)
             name = f"conv{block}_{place}"

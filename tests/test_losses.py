@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from conftest import noise_picture
 from impasto import losses
 from impasto.config import PRESETS, Config
-from impasto.losses import moments, objective
+from impasto.evaluation import objective_of
+from impasto.losses import Content, Moments, Objective, Style, Sums, Tally, moments, objective
+from impasto.tiles import Box
 
 EXACT = torch.float64
 
@@ -28,105 +30,174 @@ def shuffled(F, seed=3):
     return F.flatten(2)[:, :, order].view_as(F)
 
 
+WHOLE = Box(0, 0, 10_000, 10_000)
+
+
+def parts(F, rows):
+    """A map in two parts (one, where it has no more rows), with the box of each."""
+    _, _, height, width = F.shape
+    cut = min(rows, height)
+    boxes = Box(0, 0, cut, width), Box(cut, 0, height, width)
+    return [(box.cut(F), box) for box in boxes if box.size[0]]
+
+
+def loss_and_gradient(term, F, rows=WHOLE.bottom):
+    """Of one term, from its layer's features in one part or two."""
+    tally = Tally(Objective((term,), 0.0))
+    for part, box in parts(F, rows):
+        tally.add(term.layer, part, box)
+    (loss,) = tally.losses().values()
+    gradients = [tally.gradient(term.layer, part, box) for part, box in parts(F, rows)]
+    return loss, torch.cat(gradients, 2)
+
+
+def style_term(measure, painting):
+    return Style("relu1_1", 1.0, measure(moments(painting)))
+
+
+def content_term(painting):
+    return Content("relu1_1", 0.7, painting)
+
+
+def term_of(kind, painting):
+    if kind == "content":
+        return content_term(painting)
+    return style_term(getattr(losses, kind), painting)
+
+
 @settings(max_examples=20, deadline=None)
-@given(channels=st.integers(1, 8), height=st.integers(1, 9), width=st.integers(1, 9))
-def test_gram_is_the_sum_over_positions_and_moments_are_torchs(channels, height, width):
+@given(
+    channels=st.integers(1, 8),
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    rows=st.integers(1, 9),
+)
+def test_moments_are_torchs_and_those_of_the_parts(channels, height, width, rows):
     F = features(channels, height, width)
-    flat = F[0].flatten(1)
-    torch.testing.assert_close(losses.gram(F), flat @ flat.T)
-    mean, covariance = moments(F)
+    flat, sums = F[0].flatten(1), Sums()
+    for part, _ in parts(F, rows):
+        sums.add(part)
+    mean, covariance, positions = sums.moments()
+    assert positions == height * width
     torch.testing.assert_close(mean, flat.mean(1))
     torch.testing.assert_close(
         covariance, torch.cov(flat, correction=0).reshape(channels, channels), atol=1e-12, rtol=1e-9
     )
+    torch.testing.assert_close(sums.moments().second * positions, flat @ flat.T)
 
 
 @pytest.mark.parametrize("measure", [losses.wasserstein, losses.mean_gram])
 def test_style_does_not_know_where_things_are(measure):
     F, painting = features(seed=1), features(seed=2)
-    distance = measure(painting)
-    torch.testing.assert_close(distance(F), distance(shuffled(F)))
-    torch.testing.assert_close(distance(F), measure(shuffled(painting))(F))
+    one, _ = loss_and_gradient(style_term(measure, painting), F)
+    assert one == pytest.approx(loss_and_gradient(style_term(measure, painting), shuffled(F))[0])
+    assert one == pytest.approx(loss_and_gradient(style_term(measure, shuffled(painting)), F)[0])
 
 
+@pytest.mark.parametrize("rows", [2, WHOLE.bottom])
 @pytest.mark.parametrize(
     ("channels", "height", "width"),
     [(5, 6, 7), (9, 3, 2), (4, 1, 1)],
     ids=["many positions", "fewer positions than channels", "one position"],
 )
-@pytest.mark.parametrize("kind", ["wasserstein", "mean_gram", "sum_gram", "relative_error"])
-def test_gradients_are_those_of_finite_differences(kind, channels, height, width):
+@pytest.mark.parametrize("kind", ["wasserstein", "mean_gram", "sum_gram", "content"])
+def test_gradients_are_those_of_finite_differences(kind, channels, height, width, rows):
     if kind == "wasserstein" and height * width <= channels:
         pytest.skip("a root's derivative has no finite differences where C is singular")
-    painting = features(channels, height, width, seed=2)
-    measure = getattr(losses, kind)
-    distance = measure(painting, 12) if kind == "sum_gram" else measure(painting)
-    F = features(channels, height, width, seed=1).requires_grad_()
-    assert torch.autograd.gradcheck(distance, (F,), atol=1e-6)
+    term = term_of(kind, features(channels, height, width, seed=2))
+    F, step = features(channels, height, width, seed=1), 1e-5
+    loss, gradient = loss_and_gradient(term, F, rows)
+    assert loss == pytest.approx(loss_and_gradient(term, F)[0], rel=1e-12)
+    for seed in range(5):
+        direction = features(channels, height, width, seed=10 + seed)
+        ahead, _ = loss_and_gradient(term, F + step * direction)
+        back, _ = loss_and_gradient(term, F - step * direction)
+        slope = (gradient * direction).sum().item()
+        assert (ahead - back) / (2 * step) == pytest.approx(slope, rel=1e-5, abs=1e-6)
 
 
 def test_the_closed_form_root_has_autograds_gradient_in_float32_too():
     X, painting = features(24, 12, 12, 1, torch.float32), features(24, 9, 9, 2, torch.float32)
 
     def by_autograd(F):
-        m, C = moments(F)
-        mean, S = moments(painting.double())
-        root = losses.matrix_root(S)
-        values = torch.linalg.eigvalsh(root @ C @ root)
-        squared = (m - mean).square().sum() + C.trace() + S.trace() - 2 * values.sqrt().sum()
-        return squared / S.trace()
+        flat = F[0].flatten(1)
+        m, C = flat.mean(1), torch.cov(flat, correction=0)
+        mean, S, _ = moments(painting.double())
+        values, Q = torch.linalg.eigh(S)
+        root = (Q * values.sqrt()) @ Q.T
+        overlap = torch.linalg.eigvalsh(root @ C @ root).sqrt().sum()
+        return ((m - mean).square().sum() + C.trace() + S.trace() - 2 * overlap) / S.trace()
 
     F = X.double().requires_grad_()
     (expected,) = torch.autograd.grad(by_autograd(F), F)
-    F = X.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(losses.wasserstein(painting)(F), F)
+    _, gradient = loss_and_gradient(style_term(losses.wasserstein, painting), X)
+    assert gradient.dtype == torch.float32
     assert (gradient.double() - expected).norm() < 1e-4 * expected.norm()
 
 
 def test_the_gradient_stays_bounded_where_the_covariance_is_singular():
     painting, F = features(32, 8, 8, 2, torch.float32), features(32, 2, 2, 1, torch.float32)
-    F = (F * torch.tensor([1.0, 0.0]).repeat(16).view(1, 32, 1, 1)).requires_grad_()
-    (gradient,) = torch.autograd.grad(losses.wasserstein(painting)(F), F)
+    F = F * torch.tensor([1.0, 0.0]).repeat(16).view(1, 32, 1, 1)
+    _, gradient = loss_and_gradient(style_term(losses.wasserstein, painting), F)
     assert gradient.isfinite().all()
     assert gradient.abs().max() < 10
 
 
-def test_few_and_many_positions_are_measured_alike():
-    """Every position twice is the same Gaussian; one way takes X S X^T, the other S^1/2 C S^1/2."""
-    F, distance = features(12, 3, 2, 1), losses.wasserstein(features(12, 9, 9, 2))
-    few, many = F.clone().requires_grad_(), F.repeat(1, 1, 2, 1).requires_grad_()
-    torch.testing.assert_close(distance(few), distance(many), rtol=1e-6, atol=0)
-    (by_few,), (by_many,) = (torch.autograd.grad(distance(G), G) for G in (few, many))
-    torch.testing.assert_close(by_few, by_many[:, :, :3] + by_many[:, :, 3:], rtol=1e-4, atol=1e-7)
+def test_the_factor_of_a_covariance_has_no_more_columns_than_its_rank():
+    few = moments(features(12, 3, 2)).covariance
+    A = losses.factor(few)
+    assert A.shape == (12, 5)
+    torch.testing.assert_close(A @ A.T, few)
+    assert losses.factor(torch.zeros(4, 4)).shape == (4, 1)
 
 
 @settings(max_examples=20, deadline=None)
 @given(scale=st.floats(0.01, 100), seed=st.integers(0, 99))
 def test_distances_are_zero_at_their_target_positive_elsewhere_and_know_no_units(scale, seed):
-    A, B = features(seed=seed), features(seed=seed + 1)
-    for measure in (losses.wasserstein, losses.mean_gram, losses.relative_error):
-        assert abs(float(measure(A)(A))) < 1e-9
+    A, B = moments(features(seed=seed)), moments(features(seed=seed + 1))
+
+    def times(scaled):
+        return Moments(scaled.mean * scale, scaled.covariance * scale**2, scaled.positions)
+
+    for measure in (losses.wasserstein, losses.mean_gram):
+        assert abs(float(measure(A)(A))) < 1e-5
         assert float(measure(A)(B)) > 1e-3
-        torch.testing.assert_close(measure(A)(B), measure(A * scale)(B * scale))
+        torch.testing.assert_close(measure(A)(B), measure(times(A))(times(B)))
 
 
 def test_wasserstein_between_gaussians_of_one_shape_is_the_distance_of_their_means():
-    A = features(4, 8, 8)
-    shift = torch.tensor([1.0, -2.0, 0.5, 0.0], dtype=EXACT).view(1, 4, 1, 1)
-    unit = max(float(moments(A)[1].trace()), 0)
-    assert math.isclose(float(losses.wasserstein(A)(A + shift)), 5.25 / unit, rel_tol=1e-6)
+    mean, covariance, positions = A = moments(features(4, 8, 8))
+    moved = Moments(mean + torch.tensor([1.0, -2.0, 0.5, 0.0]), covariance, positions)
+    expected = 5.25 / float(covariance.trace())
+    assert math.isclose(float(losses.wasserstein(A)(moved)), expected, rel_tol=1e-5)
 
 
-def test_total_variation_is_zero_for_a_plain_picture_and_grows_with_contrast():
-    picture = noise_picture(9, 12, dtype=EXACT)
-    assert losses.total_variation(torch.full_like(picture, 0.3)) == 0
-    one, two = losses.total_variation(picture), losses.total_variation(2 * picture)
-    torch.testing.assert_close(two, 4 * one)
+def test_total_variation_is_that_of_its_formula_and_so_is_its_gradient():
+    x = noise_picture(9, 12, dtype=EXACT).requires_grad_()
+    expected = (x.diff(dim=2).square().sum() + x.diff(dim=3).square().sum()) / x.numel()
+    found, gradient = losses.total_variation(x.detach())
+    assert found == pytest.approx(expected.item())
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected, x)[0])
+    assert losses.total_variation(torch.full_like(x, 0.3).detach())[0] == 0
+
+
+def made_of(network, photograph, painting, config):
+    """The objective of two pictures."""
+    return objective_of(network, photograph, painting, config, None)
+
+
+def losses_of(loss, features):
+    """Each term's loss, of whole feature maps."""
+    tally = Tally(loss)
+    for layer in loss.layers:
+        tally.add(layer, features[layer], Box.of(features[layer].shape[2:]))
+    return tally.losses()
 
 
 def layers(network, picture, config):
     names = [name for name, _ in (*config.content_layers, *config.style_layers)]
-    return network(picture, names)
+    with torch.no_grad():
+        return network(picture, names)
 
 
 @pytest.mark.parametrize("distance", ["wasserstein", "gram"])
@@ -135,10 +206,9 @@ def test_a_strength_makes_the_photograph_cost_its_style_gap_and_nothing_else(
     network, distance, strength
 ):
     config = replace(Config(), strength=strength, distance=distance, tv_weight=0.0)
-    photograph = layers(network, noise_picture(48, 64, 1), config)
-    painting = layers(network, noise_picture(40, 56, 2), config)
-    loss = objective(photograph, painting, config)
-    terms = loss(noise_picture(48, 64, 1), photograph)
+    photograph, painting = noise_picture(48, 64, 1), noise_picture(40, 56, 2)
+    loss = made_of(network, photograph, painting, config)
+    terms = losses_of(loss, layers(network, photograph, config))
     content_weight, style_weight = config.weights()
     assert sum(v for n, v in terms.items() if n.startswith("content")) == 0
     style = float(sum(v for n, v in terms.items() if n.startswith("style")))
@@ -149,30 +219,37 @@ def test_a_strength_makes_the_photograph_cost_its_style_gap_and_nothing_else(
 @pytest.mark.parametrize("distance", ["wasserstein", "gram"])
 def test_a_strength_knows_no_scale_of_the_features(network, distance):
     config = replace(Config(), distance=distance)
-    pictures = [noise_picture(48, 64, seed) for seed in (1, 2, 3)]
-    photograph, painting, x = (layers(network, picture, config) for picture in pictures)
-    times = lambda features: {name: 7 * F for name, F in features.items()}  # noqa: E731
-    one = objective(photograph, painting, config)(pictures[2], x)
-    seven = objective(times(photograph), times(painting), config)(pictures[2], times(x))
+    photograph, painting, x = (
+        layers(network, noise_picture(48, 64, seed), config) for seed in (1, 2, 3)
+    )
+
+    def terms(factor):
+        content, style, found = (
+            {name: factor * F for name, F in each.items()} for each in (photograph, painting, x)
+        )
+        of_photograph = {name: moments(F) for name, F in content.items()}
+        of_painting = {name: moments(F) for name, F in style.items()}
+        return losses_of(objective(content, of_photograph, of_painting, config), found)
+
+    one, seven = terms(1), terms(7)
     for name in one:
-        assert float(seven[name]) == pytest.approx(float(one[name]), rel=5e-3), name
+        assert seven[name] == pytest.approx(one[name], rel=5e-3), name
 
 
 def test_a_painting_that_is_the_photograph_is_no_division_by_zero(network):
-    config = Config()
-    same = layers(network, noise_picture(48, 64, 1), config)
-    terms = objective(same, same, config)(noise_picture(48, 64, 1), same)
-    assert all(math.isfinite(float(value)) for value in terms.values())
+    config, same = Config(), noise_picture(48, 64, 1)
+    terms = losses_of(made_of(network, same, same, config), layers(network, same, config))
+    assert all(math.isfinite(value) for value in terms.values())
 
 
 def test_the_papers_loss_is_its_formulas(exact_network):
     config = replace(PRESETS["paper"], alpha=3.0, beta=0.5)
     pictures = [noise_picture(48, 64, seed, EXACT) for seed in (1, 2, 3)]
     photograph, painting, x = (layers(exact_network, picture, config) for picture in pictures)
-    terms = objective(photograph, painting, config)(pictures[2], x)
+    terms = losses_of(made_of(exact_network, *pictures[:2], config), x)
     content = 0.5 * (x["conv4_2"] - photograph["conv4_2"]).square().sum()
     expected = 3.0 * content
     for layer, _ in config.style_layers:
         F, S = x[layer][0].flatten(1), painting[layer][0].flatten(1)
         expected = expected + 0.5 * 0.5 * (F @ F.T - S @ S.T).square().sum()
-    torch.testing.assert_close(sum(terms.values()), expected, rtol=1e-12, atol=0)
+    assert sum(terms.values()) == pytest.approx(expected.item(), rel=1e-11)

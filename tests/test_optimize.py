@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -11,9 +11,10 @@ from conftest import noise_picture, small_state
 from impasto.config import Config, schedule
 from impasto.descent import STALLED
 from impasto.errors import DivergenceError
+from impasto.evaluation import Evaluator
 from impasto.image import resize
-from impasto.optimize import Subject, enlarge, evaluator, optimize
-from impasto.vgg import VGG
+from impasto.optimize import Subject, enlarge, optimize
+from impasto.vgg import VGG, Stage
 
 SIZE = (190, 256)
 QUICK = Config(iterations=18)
@@ -82,8 +83,7 @@ def test_the_pictures_gradient_is_that_of_float64():
     for dtype in (torch.float32, torch.float64):
         network = VGG(small_state(torch.float64)).to(dtype)
         photograph, painting = noise_picture(96, 128, 1, dtype), noise_picture(112, 96, 2, dtype)
-        about = Subject(lambda _, p=photograph: p, lambda _, p=painting: p, lambda _: None, None)
-        evaluate = evaluator(network, about, (96, 128), config)
+        evaluate = Evaluator(network, photograph, painting, config)
         pictures[dtype] = evaluate(noise_picture(96, 128, 3).to(dtype)).gradient.double()
     exact = pictures[torch.float64]
     assert (pictures[torch.float32] - exact).norm() < 1e-3 * exact.norm()
@@ -95,25 +95,34 @@ def test_enlarging_the_photograph_itself_gives_the_photograph():
     assert not torch.allclose(enlarge(shown((95, 128)), SIZE, None), shown(SIZE), atol=0.01)
 
 
-class Faulty(torch.nn.Module):
-    """A network whose features are not numbers on some calls."""
+class Faulty(VGG):
+    """A network whose features are not numbers on some calls, of the way through its stages."""
 
-    def __init__(self, faulty_calls):
-        super().__init__()
-        self.network, self.calls, self.faulty_calls = VGG(small_state()), 0, faulty_calls
+    def __init__(self, faulty):
+        super().__init__(small_state())
+        self.calls, self.faulty = 0, faulty
 
-    def forward(self, picture, layers):
-        self.calls += 1
-        features = self.network(picture, layers)
-        if self.calls in self.faulty_calls:
-            return {name: F * float("nan") for name, F in features.items()}
-        return features
+    def stages(self, layers, *, apart=False):
+        (stage,) = super().stages(layers)
+        return [FaultyStage(**vars(stage), owner=self)]
+
+
+@dataclass(frozen=True)
+class FaultyStage(Stage):
+    owner: Faulty
+
+    def __call__(self, x):
+        self.owner.calls += 1
+        features, out = super().__call__(x)
+        if self.owner.faulty(self.owner.calls, x):
+            features = {name: F * float("nan") for name, F in features.items()}
+        return features, out
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "gd"])
 def test_a_loss_that_is_no_number_on_the_way_is_stepped_back_from(optimizer):
     config = replace(QUICK, optimizer=optimizer, pyramid=False, iterations=12)
-    steps = run(config, network=Faulty(faulty_calls={6, 7}))
+    steps = run(config, network=Faulty(lambda call, _: call in (7, 8)))
     assert len(steps) == 12
     assert all(step.picture().isfinite().all() for step in steps)
     assert steps[-1].loss < steps[0].loss
@@ -121,19 +130,13 @@ def test_a_loss_that_is_no_number_on_the_way_is_stepped_back_from(optimizer):
 
 
 def test_one_that_can_go_no_further_says_so_once_and_counts_to_the_end():
-    steps = run(network=Faulty(faulty_calls=set(range(6, 99))), config=FLAT)
+    steps = run(network=Faulty(lambda call, _: call >= 7), config=FLAT)
     assert [step.iteration for step in steps] == list(range(1, FLAT.iterations + 1))
     assert sum(STALLED in step.note for step in steps) == 1
 
 
 def test_a_finer_scale_that_begins_with_nonsense_leaves_the_coarser_ones_picture():
-    network, kept = VGG(small_state()), []
-
-    def faulty(picture, layers):
-        features = network(picture, layers)
-        fine = picture.shape[2:] == SIZE
-        return {name: F * float("nan") for name, F in features.items()} if fine else features
-
+    kept, faulty = [], Faulty(lambda _, x: x.shape[2:] == SIZE)
     with pytest.raises(DivergenceError):
         kept.extend(optimize(faulty, subject(), SIZE, QUICK))
     assert kept
@@ -152,7 +155,7 @@ def test_a_picture_in_its_own_style_stays_itself(content):
 
 def test_a_network_of_nonsense_is_an_error_and_no_picture():
     with pytest.raises(DivergenceError):
-        run(network=Faulty(faulty_calls=set(range(3, 99))))
+        run(network=Faulty(lambda call, _: call >= 4))
 
 
 def test_strength_zero_is_the_photograph():

@@ -52,13 +52,13 @@ def test_asking_for_some_layers_gives_the_same_as_asking_for_all(wanted):
 
 def test_nothing_is_computed_deeper_than_the_deepest_layer_asked_for(monkeypatch):
     convolved = []
-    plain = VGG._convolve
+    plain = VGG.convolve
 
     def spy(self, name, *rest, **options):
         convolved.append(name)
         return plain(self, name, *rest, **options)
 
-    monkeypatch.setattr(VGG, "_convolve", spy)
+    monkeypatch.setattr(VGG, "convolve", spy)
     VGG(small_state())(noise_picture(32, 32), ["conv2_1"])
     assert convolved == ["conv1_1", "conv1_2", "conv2_1"]
 

@@ -3,85 +3,122 @@
 F is a layer's feature map, (1, channels, h, w); positions are its h * w places. Two families:
 the sums of Gatys, Ecker & Bethge 2015, as printed, and the scale-free distances of the default
 preset, each a fraction of what there was to begin with.
+
+Both are functions of sums over positions. So feature maps may come in parts (``Tally.add``), and
+once all have been seen each part's gradient is known (``Tally.gradient``): a picture of any size
+can be walked through twice in windows, and its loss and gradient are still those of the whole.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from impasto.config import CONTENT_AT_HALF, Config, Weighted
+from impasto.config import CONTENT_AT_HALF, Config
+from impasto.tiles import Box
 
-Distance = Callable[[Tensor], Tensor]  # of features (1, channels, h, w), a scalar
-Features = Mapping[str, Tensor]  # by layer name
+Features = Mapping[str, Tensor]  # (1, channels, h, w), by layer name
 
 # The root's gradient divides by square roots of eigenvalues. Below this fraction of the largest
 # they are mostly float32 noise, and no one sees them: 0.3 % of the strongest pattern's contrast.
-# Measured on VGG-16 at 128 px, float32's gradient is within 2e-4 of float64's, 3e-3 with 1e-7.
 EIGENVALUE_FLOOR = 1e-5
+TAIL = 1e-6  # of a style's variance: patterns so faint that float32 can't tell them from none
 LEAST_GAP = 1e-2  # of a style's variance; two styles nearer than that are one, and float32 noise
 PLAIN = 1e-3  # of the energy: less variance than this is a plain picture, not a unit to divide by
 
 
-def squared_error(F: Tensor, P: Tensor) -> Tensor:
-    """1/2 sum (F - P)^2: J_content of Gatys et al. 2015, equation 1."""
-    return (F - P).square().sum() / 2
+class Moments(NamedTuple):
+    """What a style distance knows of a layer's features.
+
+    Attributes:
+        mean: (channels,), over positions.
+        covariance: (channels, channels), over positions.
+        positions: how many there are.
+    """
+
+    mean: Tensor
+    covariance: Tensor
+    positions: int
+
+    @property
+    def second(self) -> Tensor:
+        """The mean of F F^T: the Gram matrix over the number of positions."""
+        return self.covariance + torch.outer(self.mean, self.mean)
 
 
-def gram(F: Tensor) -> Tensor:
-    """G = F F^T, (channels, channels), G_ij = sum_k F_ik F_jk: Gatys et al. 2015, equation 3."""
-    flat = positions(F)
-    return flat.T @ flat
+StyleDistance = Callable[[Moments], Tensor]  # a scalar
+
+
+class Sums:
+    """What Moments are made of, added up over parts of a feature map; in float64 where there is."""
+
+    def __init__(self) -> None:
+        self.positions = 0
+        self.first = self.second = torch.zeros(1, dtype=torch.float64)
+        self.dtype = torch.float32
+
+    def add(self, F: Tensor) -> None:
+        flat = positions(F)
+        first, second = precise(flat.sum(0)), precise(flat.T @ flat)
+        self.first, self.second = self.first.to(first) + first, self.second.to(second) + second
+        self.positions, self.dtype = self.positions + len(flat), flat.dtype
+
+    def moments(self) -> Moments:
+        mean = self.first / self.positions
+        covariance = self.second / self.positions - torch.outer(mean, mean)
+        return Moments(mean.to(self.dtype), covariance.to(self.dtype), self.positions)
+
+
+def precise(tensor: Tensor) -> Tensor:
+    """In float64; on the CPU where the device, MPS, has none."""
+    return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
 
 
 def positions(F: Tensor) -> Tensor:
-    """(1, channels, h, w) as (h * w, channels); a view where F is channels-last."""
-    return F.permute(0, 2, 3, 1).reshape(-1, F.shape[1])
+    """(1, channels, h, w) as (h * w, channels), float32 or 64; a view where F is channels-last."""
+    flat = F.permute(0, 2, 3, 1).reshape(-1, F.shape[1])
+    return flat if flat.dtype == torch.float64 else flat.float()
 
 
-def total_variation(x: Tensor) -> Tensor:
-    """Mean squared difference of neighbouring pixels, down and across: Mahendran & Vedaldi 2015."""
-    down, across = x[..., 1:, :] - x[..., :-1, :], x[..., :, 1:] - x[..., :, :-1]
-    return (down.square().sum() + across.square().sum()) / x.numel()
+def moments(F: Tensor) -> Moments:
+    """The moments of a whole feature map, with no gradient."""
+    sums = Sums()
+    sums.add(F)
+    return sums.moments()
 
 
-class Moments(torch.autograd.Function):
-    """The mean (channels,) and covariance (channels, channels) of F over its positions.
+def gradient_by_features(F: Tensor, whole: Moments, by: Moments) -> Tensor:
+    """A loss's gradient by a part of the features, from that by the whole map's moments.
 
-    Written out because autograd would pass over the largest feature maps eight times; this does
-    so once forward and once backward, each a matrix product.
+    d covariance / d F_k = (F_k - mean) / n, on either side of the outer product.
     """
-
-    @staticmethod
-    def forward(ctx: Any, F: Tensor) -> tuple[Tensor, Tensor]:
-        flat = positions(F)
-        mean = flat.mean(0)
-        covariance = torch.addmm(
-            torch.outer(mean, mean), flat.T, flat, beta=-1, alpha=1 / len(flat)
-        )
-        ctx.save_for_backward(F, mean)
-        return mean, covariance
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        F, mean = ctx.saved_tensors
-        by_mean, by_covariance = gradients
-        flat = positions(F)
-        both = by_covariance + by_covariance.T
-        # d covariance / d F_k = (F_k - mean) / n, on either side of the outer product.
-        shift = (by_mean - both @ mean) / len(flat)
-        by_flat = torch.addmm(shift.expand(1, -1), flat, both, alpha=1 / len(flat))
-        return by_flat.reshape(1, *F.shape[2:], F.shape[1]).permute(0, 3, 1, 2)
+    flat, n = positions(F), whole.positions
+    both = by.covariance + by.covariance.T
+    shift = (by.mean - both @ whole.mean) / n
+    shift, both = shift.to(F.device), both.to(F.device)
+    by_flat = torch.addmm(shift.expand(1, -1), flat, both, alpha=1 / n)
+    return by_flat.reshape(1, *F.shape[2:], F.shape[1]).permute(0, 3, 1, 2)
 
 
-def moments(F: Tensor) -> tuple[Tensor, Tensor]:
-    """F's mean (channels,) and covariance (channels, channels) over its positions."""
-    mean, covariance = Moments.apply(F)  # type: ignore[no-untyped-call]
-    return mean, covariance
+def total_variation(x: Tensor) -> tuple[float, Tensor]:
+    """Mean squared difference of neighbouring pixels, down and across, and its gradient.
+
+    Mahendran & Vedaldi 2015.
+    """
+    total, gradient = 0.0, torch.zeros_like(x)
+    for axis in (2, 3):
+        step = x.diff(dim=axis)
+        total += float(step.square().sum())
+        step.mul_(2 / x.numel())
+        length = step.shape[axis]
+        gradient.narrow(axis, 1, length).add_(step)
+        gradient.narrow(axis, 0, length).sub_(step)
+    return total / x.numel(), gradient
 
 
 class RootTrace(torch.autograd.Function):
@@ -108,83 +145,74 @@ class RootTrace(torch.autograd.Function):
 def eigen(M: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues, ascending, and eigenvectors of a symmetric matrix; not-a-numbers if it has any.
 
-    So that a picture gone wrong shows in the loss, where the minimiser can step back from it.
-    LAPACK can fail on a float32 matrix of nearly equal eigenvalues; float64 then settles it. MPS
-    has no eigendecomposition: the matrix, 1 MB at most, goes to the CPU and back.
+    So that a picture gone wrong shows in the loss, where the minimiser can step back from it. In
+    float64: float32's rounding of the faintest patterns is 1e-3 of the gradient, and LAPACK can
+    fail on nearly equal eigenvalues. MPS has neither: the matrix, 1 MB at most, goes to the CPU.
     """
-    if not bool(M.isfinite().all()):
+    home = precise(M)
+    if not bool(home.isfinite().all()):
         return torch.full_like(M[0], torch.nan), torch.full_like(M, torch.nan)
-    home = M.cpu() if M.device.type == "mps" else M
-    try:
-        values, Q = torch.linalg.eigh(home)
-    except RuntimeError:  # torch's LinAlgError
-        values, Q = torch.linalg.eigh(home.double())
+    values, Q = torch.linalg.eigh(home)
     return values.to(M), Q.to(M)
 
 
-def matrix_root(S: Tensor) -> Tensor:
-    """S^1/2 of a symmetric positive semidefinite matrix, computed in float64 on the CPU."""
+def factor(S: Tensor) -> Tensor:
+    """A with A A^T = S for a symmetric positive semidefinite matrix: as few columns as it takes.
+
+    In float64 on the CPU. What is left out holds TAIL of S's trace: at coarse scales a painting has
+    fewer positions than channels, and S that many columns.
+    """
     values, Q = eigen(S.cpu().double())
-    root: Tensor = (Q * values.clamp(min=0).sqrt()) @ Q.T
-    return root.to(S.dtype).to(S.device)
+    values = values.clamp(min=0)
+    left_out = values.cumsum(0) <= TAIL * values.sum()
+    left_out[-1] = False
+    A: Tensor = (Q * values.sqrt())[:, ~left_out]
+    return A.to(S.dtype).to(S.device)
 
 
-def wasserstein(F: Tensor) -> Distance:
-    """The squared Wasserstein-2 distance of F's Gaussian from that of the features given here.
+def wasserstein(style: Moments) -> StyleDistance:
+    """The squared Wasserstein-2 distance of a Gaussian from the one with these moments.
 
     |m - m_s|^2 + tr C + tr S - 2 tr (S^1/2 C S^1/2)^1/2, with means m and covariances C, S over
     positions: Olkin & Pukelsheim 1982; for style, Crowson's style-transfer-pytorch. In units of
     tr S, the variance of the style's features, so that layers and networks compare.
 
-    Where there are fewer positions than channels, C = X^T X, and X S X^T has the same eigenvalues
-    but for zeros: a smaller matrix to decompose, 48 x 48 for 512 x 512 at conv5_1 and 128 px.
+    With S = A A^T the last term is tr (A^T C A)^1/2 as well, of a matrix that is no larger than
+    S's rank.
     """
-    mean, S = moments(F)
-    root, trace = matrix_root(S), S.trace()
-    unit = at_least(trace, mean.square().sum())
+    A, trace = factor(style.covariance), style.covariance.trace()
+    unit = at_least(trace, style.mean.square().sum())
 
-    def distance(F: Tensor) -> Tensor:
-        flat = positions(F)
-        if flat.shape[0] < flat.shape[1]:
-            m = flat.mean(0)
-            X = (flat - m) / flat.shape[0] ** 0.5
-            variance, M = X.square().sum(), X @ S @ X.T
-        else:
-            m, C = moments(F)
-            variance, M = C.trace(), root @ C @ root
-        overlap: Tensor = RootTrace.apply(M)  # type: ignore[no-untyped-call]
-        squared: Tensor = (m - mean).square().sum() + variance + trace - 2 * overlap
+    def distance(found: Moments) -> Tensor:
+        m, C, _ = found
+        overlap: Tensor = RootTrace.apply(A.T @ C @ A)  # type: ignore[no-untyped-call]
+        squared: Tensor = (m - style.mean).square().sum() + C.trace() + trace - 2 * overlap
         return squared / unit
 
     return distance
 
 
-def mean_gram(F: Tensor) -> Distance:
+def mean_gram(style: Moments) -> StyleDistance:
     """|G/n - A/n|^2 / |A/n|^2: the paper's Gram matrices as means over positions, scale-free."""
-    A = gram(F) / positions(F).shape[0]
+    A = style.second
     unit = A.square().sum()
-    return lambda F: (gram(F) / positions(F).shape[0] - A).square().sum() / unit
+    return lambda found: (found.second - A).square().sum() / unit
 
 
-def sum_gram(F: Tensor, positions_wanted: int) -> Distance:
-    """J_style of one layer, 1/2 sum (G - A)^2, as DESIGN.md prints it.
+def sum_gram(style: Moments) -> StyleDistance:
+    """J_style of one layer, 1/2 sum (G - A)^2, as DESIGN.md prints it: G = F F^T.
 
     Gatys et al. 2015, equation 4, but for its constant factor. A is scaled to as many positions as
     the picture has, since the painting's size is its own.
     """
-    A = gram(F) * (positions_wanted / positions(F).shape[0])
-    return lambda F: (gram(F) - A).square().sum() / 2
+    A = style.second
+    return lambda found: (found.positions * (found.second - A)).square().sum() / 2
 
 
-def relative_error(P: Tensor) -> Distance:
-    """The fraction of the photograph's feature variance lost: sum (F - P)^2 / sum (P - mean)^2."""
-    unit = variation(P)
-    return lambda F: (F - P).square().sum() / unit
-
-
-def variation(P: Tensor) -> Tensor:
-    """Sum (P - mean)^2, the mean each channel's own over its positions."""
-    return at_least((P - P.mean((2, 3), keepdim=True)).square().sum(), P.square().sum())
+def variation(P: Tensor) -> float:
+    """Sum (P - mean)^2, the mean each channel's own over its positions; never quite 0."""
+    varied = (P - P.mean((2, 3), keepdim=True)).square_().sum()
+    return float(at_least(varied, torch.linalg.vector_norm(P).square()))
 
 
 def at_least(value: Tensor, energy: Tensor) -> Tensor:
@@ -193,38 +221,102 @@ def at_least(value: Tensor, energy: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Term:
-    """One layer's part of the loss: ``weight * distance(features[layer])``."""
+class Content:
+    """One layer's part of J_content: ``weight * sum (F - target)^2``, Gatys et al. 2015, eq. 1."""
 
-    name: str
     layer: str
     weight: float
-    distance: Distance
+    target: Tensor
+
+    @property
+    def name(self) -> str:
+        return f"content {self.layer}"
+
+    def error(self, F: Tensor, box: Box) -> float:
+        """The sum over a part of the map, without the weight."""
+        return float((positions(F) - positions(box.cut(self.target))).square_().sum())
+
+    def gradient(self, F: Tensor, box: Box) -> Tensor:
+        """The weighted sum's gradient by that part."""
+        return (F - box.cut(self.target)).mul_(2 * self.weight)
+
+
+@dataclass(frozen=True)
+class Style:
+    """One layer's part of J_style: ``weight * distance(moments)``."""
+
+    layer: str
+    weight: float
+    distance: StyleDistance
+
+    @property
+    def name(self) -> str:
+        return f"style {self.layer}"
 
 
 @dataclass(frozen=True)
 class Objective:
     """The whole loss: layers' terms and total variation, by name. Their sum is J."""
 
-    terms: tuple[Term, ...]
+    terms: tuple[Content | Style, ...]
     tv_weight: float
 
     @property
     def layers(self) -> tuple[str, ...]:
         return tuple({term.layer: None for term in self.terms})
 
-    def __call__(self, x: Tensor, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Each term's weighted loss; x is the picture (1, 3, H, W), features its layers by name."""
-        losses = {
-            term.name: term.weight * term.distance(features[term.layer]) for term in self.terms
-        }
-        if self.tv_weight:
-            losses["tv"] = self.tv_weight * total_variation(x)
-        return losses
+
+@dataclass
+class Tally:
+    """One evaluation of an objective: features come in, part by part; then gradients go out."""
+
+    objective: Objective
+    sums: dict[str, Sums] = field(default_factory=lambda: defaultdict(Sums))
+    errors: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    upstream: dict[str, tuple[Moments, Moments]] = field(default_factory=dict)
+
+    def add(self, layer: str, F: Tensor, box: Box) -> None:
+        """Count a part of a layer's features: those in the box, in positions of the layer."""
+        for term in self.objective.terms:
+            if term.layer == layer and isinstance(term, Content):
+                self.errors[layer] += term.error(F, box)
+            elif term.layer == layer:
+                self.sums[layer].add(F)
+
+    def losses(self) -> dict[str, float]:
+        """Each term's weighted loss, once all features have been added."""
+        return {term.name: self._loss(term) for term in self.objective.terms}
+
+    def _loss(self, term: Content | Style) -> float:
+        if isinstance(term, Content):
+            return term.weight * self.errors[term.layer]
+        found = self.sums[term.layer].moments()
+        leaves = found.mean.requires_grad_(), found.covariance.requires_grad_()
+        with torch.enable_grad():
+            loss = term.weight * term.distance(found)
+            by_mean, by_covariance = torch.autograd.grad(loss, leaves)
+        known = Moments(found.mean.detach(), found.covariance.detach(), found.positions)
+        self.upstream[term.layer] = known, Moments(by_mean, by_covariance, found.positions)
+        return loss.item()
+
+    def gradient(self, layer: str, F: Tensor, box: Box) -> Tensor:
+        """The loss's gradient by a part of a layer's features, after ``losses``."""
+        total = torch.zeros_like(F)
+        for term in self.objective.terms:
+            if term.layer == layer and isinstance(term, Content):
+                total += term.gradient(F, box)
+            elif term.layer == layer:
+                total += gradient_by_features(F, *self.upstream[layer])
+        return total
 
 
-def objective(photograph: Features, painting: Features, config: Config) -> Objective:
-    """The loss that config asks for, from the features of the two pictures.
+def objective(
+    content: Features,
+    photograph: Mapping[str, Moments],
+    painting: Mapping[str, Moments],
+    config: Config,
+) -> Objective:
+    """The loss that config asks for, from what the network sees of the two pictures.
 
     Without a strength it is the paper's: alpha J_content + beta J_style, sums as printed. With one
     it departs from the paper: content and style are both fractions (of the photograph's feature
@@ -232,67 +324,75 @@ def objective(photograph: Features, painting: Features, config: Config) -> Objec
     the same balance at every size, layer set, network and pair.
 
     Args:
-        photograph: its features at config's content and style layers.
-        painting: its features at config's style layers.
+        content: the photograph's features at config's content layers.
+        photograph: its moments at config's style layers.
+        painting: the painting's.
         config: distance, layers, strength, alpha, beta and tv_weight are read.
     """
     if config.strength is None:
-        terms = _paper_terms(photograph, painting, config)
+        terms = _paper_terms(content, photograph, painting, config)
         return Objective(terms, config.tv_weight)
-    terms = _balanced_terms(photograph, painting, config)
+    terms = _balanced_terms(content, photograph, painting, config)
     _, style_weight = config.weights()
     return Objective(terms, config.tv_weight * style_weight)
 
 
-def _paper_terms(photograph: Features, painting: Features, config: Config) -> tuple[Term, ...]:
-    def style(layer: str) -> Distance:
-        if config.distance == "wasserstein":
-            return wasserstein(painting[layer])
-        return sum_gram(painting[layer], positions(photograph[layer]).shape[0])
-
-    def content(layer: str) -> Distance:
-        P = photograph[layer]
-        return lambda F: squared_error(F, P)
-
-    style_terms = _terms("style", config.style_layers, config.beta, style)
+def _paper_terms(
+    content: Features,
+    photograph: Mapping[str, Moments],
+    painting: Mapping[str, Moments],
+    config: Config,
+) -> tuple[Content | Style, ...]:
+    measure = wasserstein if config.distance == "wasserstein" else sum_gram
+    style = _styles(painting, measure, config, config.beta)
     alpha = config.alpha
     if alpha is None:  # the balance of strength 0.5, in the paper's units
-        whole = sum(
-            w * float(variation(photograph[layer])) / 2 for layer, w in config.content_layers
-        )
-        alpha = CONTENT_AT_HALF * _total(style_terms, photograph) / whole
-    return (*_terms("content", config.content_layers, alpha, content), *style_terms)
+        whole = sum(w * variation(content[layer]) / 2 for layer, w in config.content_layers)
+        alpha = CONTENT_AT_HALF * _total(style, photograph) / whole
+    factors = {layer: alpha / 2 * weight for layer, weight in config.content_layers}
+    return (*_contents(content, factors), *style)
 
 
-def _balanced_terms(photograph: Features, painting: Features, config: Config) -> tuple[Term, ...]:
-    style = wasserstein if config.distance == "wasserstein" else mean_gram
+def _balanced_terms(
+    content: Features,
+    photograph: Mapping[str, Moments],
+    painting: Mapping[str, Moments],
+    config: Config,
+) -> tuple[Content | Style, ...]:
     alpha, beta = config.weights()
     content_total = sum(weight for _, weight in config.content_layers)
-    unscaled = _terms("style", config.style_layers, 1.0, lambda layer: style(painting[layer]))
     style_total = sum(weight for _, weight in config.style_layers)
-    gap = max(_total(unscaled, photograph), LEAST_GAP * style_total)
-    to_fraction = beta / gap
-    return (
-        *_terms(
-            "content",
-            config.content_layers,
-            alpha / content_total,
-            lambda layer: relative_error(photograph[layer]),
-        ),
-        *(replace(term, weight=term.weight * to_fraction) for term in unscaled),
+    measure = wasserstein if config.distance == "wasserstein" else mean_gram
+    unscaled = _styles(painting, measure, config, 1.0)
+    to_fraction = beta / max(_total(unscaled, photograph), LEAST_GAP * style_total)
+    factors = {
+        layer: alpha * weight / content_total / variation(content[layer])
+        for layer, weight in config.content_layers
+    }
+    style = (replace(term, weight=term.weight * to_fraction) for term in unscaled)
+    return (*_contents(content, factors), *(term for term in style if term.weight != 0))
+
+
+def _total(terms: tuple[Style, ...], found: Mapping[str, Moments]) -> float:
+    return sum(float(term.weight * term.distance(found[term.layer])) for term in terms)
+
+
+def _styles(
+    painting: Mapping[str, Moments],
+    measure: Callable[[Moments], StyleDistance],
+    config: Config,
+    factor: float,
+) -> tuple[Style, ...]:
+    """A term for each style layer that weighs anything."""
+    return tuple(
+        Style(layer, weight * factor, measure(painting[layer]))
+        for layer, weight in config.style_layers
+        if weight * factor != 0  # not a number counts, so that it shows
     )
 
 
-def _total(terms: tuple[Term, ...], features: Features) -> float:
-    return sum(float(term.weight * term.distance(features[term.layer])) for term in terms)
-
-
-def _terms(
-    kind: str, layers: Weighted, factor: float, distance: Callable[[str], Distance]
-) -> tuple[Term, ...]:
-    """A term for each layer that weighs anything."""
+def _contents(features: Features, factors: Mapping[str, float]) -> tuple[Content, ...]:
+    """A term for each content layer that weighs anything."""
     return tuple(
-        Term(f"{kind} {layer}", layer, weight * factor, distance(layer))
-        for layer, weight in layers
-        if weight * factor > 0
+        Content(layer, weight, features[layer]) for layer, weight in factors.items() if weight != 0
     )

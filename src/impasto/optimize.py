@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from impasto.config import Config, Size, schedule
-from impasto.descent import LBFGS, Adam, Evaluate, GradientDescent, Minimizer, Point, State
+from impasto.descent import LBFGS, Adam, Evaluate, GradientDescent, Minimizer, State
+from impasto.evaluation import Evaluator, Network
 from impasto.image import resize
-from impasto.losses import Features, Objective, objective
 
-Network = Callable[[Tensor, Iterable[str]], Features]  # a picture (1, 3, H, W), its layers by name
 Sized = Callable[[Size], Tensor]  # a picture (1, 3, H, W) at the size (height, width) asked for
 
 
@@ -75,7 +74,12 @@ class Subject:
 
 
 def optimize(
-    network: Network, subject: Subject, size: Size, config: Config, after: Step | None = None
+    network: Network,
+    subject: Subject,
+    size: Size,
+    config: Config,
+    after: Step | None = None,
+    side: int | None = None,
 ) -> Iterator[Step]:
     """Stylise, from coarse to fine, and yield a Step after each iteration.
 
@@ -88,6 +92,7 @@ def optimize(
         size: (height, width) of the last scale.
         config: layers, loss, schedule and optimiser.
         after: a step of another run with the same arguments, on the network's device.
+        side: of the windows, in pixels, that pictures are computed in; None is whole.
 
     Raises:
         DivergenceError: the loss is not a number at the first picture of a scale; the last Step
@@ -104,14 +109,18 @@ def optimize(
             picture = subject.start(scale)
         elif done == begin:
             picture = enlarge(picture, scale, subject.detail)
-        minimizer = minimizer_for(config, evaluator(network, subject, scale, config), picture)
+        photograph, painting = subject.photograph(scale), subject.painting(scale)
+        evaluate = Evaluator(network, photograph, painting, config, side)
+        del photograph, painting
+        minimizer = minimizer_for(config, evaluate, picture)
         if after and done > begin:
             minimizer.restore(after.state)
             after = None  # its tensors may go
         for iteration in range(done + 1, end + 1):
             note = minimizer.step()  # one that has converged stays where it is
+            note = "; ".join(filter(None, (evaluate.news(), note)))
             yield step_at(minimizer, iteration, total, scale, note)
-        picture, done = minimizer.point.x, end
+        picture, done, side = minimizer.point.x, end, evaluate.side
 
 
 def step_at(minimizer: Minimizer, iteration: int, total: int, scale: Size, note: str) -> Step:
@@ -134,31 +143,6 @@ def enlarge(picture: Tensor, size: Size, detail: Sized | None) -> Tensor:
     if detail is None:
         return enlarged
     return (enlarged + detail(size) - resize(detail(before), size)).clamp(0, 1)
-
-
-def evaluator(network: Network, subject: Subject, size: Size, config: Config) -> Evaluate:
-    """The function to minimise at one scale: a picture's losses and the gradient of their sum."""
-    loss_of = targets(network, subject, size, config)
-
-    def evaluate(x: Tensor) -> Point:
-        x = x.detach().requires_grad_()
-        losses = loss_of(x, network(x, loss_of.layers))
-        total = torch.stack(list(losses.values())).sum()
-        (gradient,) = torch.autograd.grad(total, x)
-        floats = {name: loss.item() for name, loss in losses.items()}
-        return Point(x.detach(), floats, total.item(), gradient.contiguous())
-
-    return evaluate
-
-
-@torch.no_grad()
-def targets(network: Network, subject: Subject, size: Size, config: Config) -> Objective:
-    """The loss at one scale, from the two pictures' features at that scale."""
-    style_layers = [layer for layer, _ in config.style_layers]
-    content_layers = [layer for layer, _ in config.content_layers]
-    photograph = network(subject.photograph(size), [*content_layers, *style_layers])
-    painting = network(subject.painting(size), style_layers)
-    return objective(photograph, painting, config)
 
 
 def minimizer_for(config: Config, evaluate: Evaluate, picture: Tensor) -> Minimizer:

@@ -5,7 +5,8 @@ Simonyan & Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Ima
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -13,9 +14,12 @@ import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from impasto.config import Edges, Pooling, split_layer
-from impasto.conv import HALO_PX, FrozenConvolution
+from impasto.conv import HALO_PX, PATCH_PX, FrozenConvolution
 
 POOL_PX = 2  # a side of the pooling window, and its stride
+# Blocks that are walked through together when a picture is taken in windows. The first map is
+# forty times the picture and the next eight times: they are never held whole.
+TOGETHER = ((1, 2), (3,), (4,), (5,))
 
 
 class VGG(nn.Module):
@@ -50,27 +54,27 @@ class VGG(nn.Module):
                 ``minimum_side_px(layers)``.
             layers: names such as ``conv4_2`` (before its ReLU) or ``relu4_2`` (after it).
         """
-        wanted = set(layers)
-        features: dict[str, Tensor] = {}
-        x = (picture - self.mean).contiguous(memory_format=torch.channels_last)
-        block = 1
-        for name in self.names:
-            if int(name[4]) > block:
-                block, x = block + 1, self._pool(x)
-            conv, relu = name, f"relu{name[4:]}"
-            x = self._convolve(name, x, relu=conv not in wanted)
-            if conv in wanted:
-                features[conv] = x
-            if len(features) == len(wanted):
-                break
-            x = x.relu() if conv in wanted else x
-            if relu in wanted:
-                features[relu] = x
-            if len(features) == len(wanted):
-                break
+        (stage,) = self.stages(layers)
+        features, _ = stage(picture)
         return features
 
-    def _convolve(self, name: str, x: Tensor, relu: bool) -> Tensor:
+    def stages(self, layers: Iterable[str], *, apart: bool = False) -> list[Stage]:
+        """The way from a picture to these layers: at once, or in a few stages, one after another.
+
+        Args:
+            layers: as for ``forward``.
+            apart: whether in stages, so that each can be taken in windows.
+        """
+        wanted = set(layers)
+        deepest = max(self.names.index(f"conv{layer[4:]}") for layer in wanted)
+        names = self.names[: deepest + 1]
+        blocks = TOGETHER if apart else (tuple(block for each in TOGETHER for block in each),)
+        groups = [[name for name in names if block_of(name) in together] for together in blocks]
+        groups = [group for group in groups if group]
+        return [Stage(self, tuple(group), wanted, group is groups[-1]) for group in groups]
+
+    def convolve(self, name: str, x: Tensor, relu: bool) -> Tensor:
+        """One convolution, perhaps with its ReLU."""
         kernel = cast(FrozenConvolution, self.get_submodule(name))
         padding = HALO_PX
         if name == self.names[0] and self.edges == "replicate":
@@ -78,8 +82,89 @@ class VGG(nn.Module):
         y: Tensor = kernel(x, relu, padding)
         return y
 
-    def _pool(self, x: Tensor) -> Tensor:
+    def pool(self, x: Tensor) -> Tensor:
+        """Half the height and half the width, rounded down."""
         return nnf.max_pool2d(x, POOL_PX) if self.pooling == "max" else nnf.avg_pool2d(x, POOL_PX)
+
+    def channels(self, name: str) -> int:
+        """How many feature maps a convolution makes."""
+        return cast(FrozenConvolution, self.get_submodule(name)).weight.shape[0]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Some of the network's blocks: a map to the features in them, and to the next stage's map.
+
+    Attributes:
+        network: whose they are.
+        names: of the convolutions, shallow to deep.
+        wanted: layers to give back; others too may be named.
+        last: whether nothing comes after it.
+    """
+
+    network: VGG
+    names: tuple[str, ...]
+    wanted: Collection[str]
+    last: bool
+
+    def __call__(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor | None]:
+        """Features by layer, shallow to deep, and the pooled map that the next stage takes.
+
+        Args:
+            x: the picture (1, 3, H, W), sRGB in [0, 1], or what the stage before gave.
+        """
+        features: dict[str, Tensor] = {}
+        x = self._entering(x).contiguous(memory_format=torch.channels_last)
+        block = block_of(self.names[0])
+        for name in self.names:
+            if block_of(name) > block:
+                block, x = block + 1, self.network.pool(x)
+            conv, relu = name, f"relu{name[4:]}"
+            x = self.network.convolve(name, x, relu=conv not in self.wanted)
+            if conv in self.wanted:
+                features[conv] = x
+                if self._ends_at(conv):
+                    break
+                x = x.relu()
+            if relu in self.wanted:
+                features[relu] = x
+        return features, None if self.last else self.network.pool(x)
+
+    def _entering(self, x: Tensor) -> Tensor:
+        return x - self.network.mean if self.names[0] == self.network.names[0] else x
+
+    def _ends_at(self, conv: str) -> bool:
+        return self.last and conv == self.names[-1] and f"relu{conv[4:]}" not in self.wanted
+
+    def stride(self, layer: str) -> int:
+        """How many positions of the stage's input lie between two of a layer's."""
+        return 1 << (block_of(layer) - block_of(self.names[0]))  # each pooling halves
+
+    @property
+    def shrinks(self) -> int:
+        """How many positions of the stage's input lie between two of its output's."""
+        return self.stride(self.names[-1]) * POOL_PX
+
+    @property
+    def align(self) -> int:
+        """Where windows of the input may begin: poolings and patches then fall as on the whole."""
+        return PATCH_PX * self.stride(self.names[-1])
+
+    @property
+    def halo(self) -> int:
+        """How far from a position of the input what depends on it may lie, as ``align`` rounds."""
+        reach = sum(HALO_PX * self.stride(name) for name in self.names)
+        return -(-reach // self.align) * self.align
+
+    @property
+    def floats(self) -> float:
+        """How many numbers its convolutions make for each position of its input."""
+        return sum(self.network.channels(n) / self.stride(n) ** 2 for n in self.names)
+
+
+def block_of(layer: str) -> int:
+    """4 of ``conv4_2``."""
+    return split_layer(layer)[1]
 
 
 def convolution_names(state: Mapping[str, Tensor]) -> list[str]:
@@ -89,5 +174,5 @@ def convolution_names(state: Mapping[str, Tensor]) -> list[str]:
 
 def minimum_side_px(layers: Iterable[str]) -> int:
     """The smallest picture side for which every named layer still has one position."""
-    deepest_block = max(split_layer(layer)[1] for layer in layers)
+    deepest_block = max(block_of(layer) for layer in layers)
     return 1 << (deepest_block - 1)  # each pooling halves

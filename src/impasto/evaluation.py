@@ -1,0 +1,337 @@
+"""A picture's loss and its gradient by the pixels: at once, or window by window, to the same end.
+
+Style transfer of each tile by itself is another objective, and shows seams. Here a picture too
+large for the memory is walked through twice. On the way to the deep layers only the small maps
+between the network's stages are kept, and the whole picture's sums are taken; on the way back each
+window is computed again, with gradients, against the whole picture's loss. A window sees what its
+own positions depend on, so nothing is approximated.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from impasto.config import Config, Size, split_layer
+from impasto.descent import Point
+from impasto.losses import Features, Moments, Objective, Sums, Tally, objective, total_variation
+from impasto.tiles import Box, Window, windows
+
+Visit = Callable[[str, Tensor, Box], None]  # a layer, a part of its features, and which part
+T = TypeVar("T")
+
+# Of a stage's input position; a stage that makes more takes smaller windows. The first stage's, so
+# that a window's side is in pixels there.
+REFERENCE_FLOATS = 192.0
+SMALLEST_SIDE_PX = 64  # of a window: below it halos are most of the work
+LARGEST_SIDE_PX = 1024  # that a picture too large to be taken whole is taken in
+
+
+class Stage(Protocol):
+    """A part of a network, from one map to the layers in it and to the next map: see vgg.py."""
+
+    def __call__(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor | None]: ...
+
+    def stride(self, layer: str) -> int: ...
+
+    @property
+    def shrinks(self) -> int: ...
+
+    @property
+    def align(self) -> int: ...
+
+    @property
+    def halo(self) -> int: ...
+
+    @property
+    def floats(self) -> float: ...
+
+
+class Network(Protocol):
+    """What leads from a picture (1, 3, H, W) to its features: see vgg.py."""
+
+    def stages(self, layers: Iterable[str], *, apart: bool = False) -> Sequence[Stage]: ...
+
+
+@dataclass
+class Computed:
+    """What a stage made of one window, with the graph that leads back to what it saw."""
+
+    window: Window
+    seen: Tensor
+    features: dict[str, Tensor]
+    out: Tensor | None
+
+
+@dataclass
+class Pass:
+    """One stage of a walk.
+
+    Attributes:
+        stage: the part of the network.
+        entering: what enters it, (1, channels, height, width).
+        windows: of that map.
+        kept: what it made of its only window, where gradients will be asked for.
+    """
+
+    stage: Stage
+    entering: Tensor
+    windows: list[Window]
+    kept: Computed | None = None
+
+    def compute(self, window: Window) -> Computed:
+        """The stage's work on one window; with a graph where gradients are enabled."""
+        seen = window.seen.cut(self.entering).detach().requires_grad_(torch.is_grad_enabled())
+        return Computed(window, seen, *self.stage(seen))
+
+    def forward(self, visit: Visit, *, keep: bool) -> Tensor | None:
+        """Show every feature once, and give the whole map that leaves the stage."""
+        leaving: Tensor | None = None
+        keep = keep and len(self.windows) == 1
+        for window in self.windows:
+            with torch.set_grad_enabled(keep):
+                done = self.compute(window)
+            for layer, F in done.features.items():
+                stride = self.stage.stride(layer)
+                visit(layer, window.owned(stride).cut(F.detach()), window.own.shrunk(stride))
+            if keep:
+                self.kept = done
+            if done.out is not None:
+                leaving = self._put(done.out.detach(), window, leaving)
+        return leaving
+
+    def _put(self, out: Tensor, window: Window, leaving: Tensor | None) -> Tensor:
+        """A window's own part of what leaves, at its place in the whole of it."""
+        if len(self.windows) == 1:
+            return out
+        stride = self.stage.shrinks
+        if leaving is None:
+            height, width = self.entering.shape[2:]
+            leaving = blank(out, (height // stride, width // stride))
+        window.own.shrunk(stride).cut(leaving).copy_(window.owned(stride).cut(out))
+        return leaving
+
+    def backward(self, tally: Tally, by_leaving: Tensor | None) -> Tensor:
+        """The loss's gradient by the map that enters, given that by the map that leaves, if any."""
+        if self.kept:
+            return self._gradient(self.kept, tally, by_leaving)
+        dtype = torch.promote_types(self.entering.dtype, torch.float32)
+        total = torch.zeros_like(self.entering, dtype=dtype)
+        for window in self.windows:
+            with torch.enable_grad():
+                done = self.compute(window)
+            window.seen.cut(total).add_(self._gradient(done, tally, by_leaving))
+            del done
+        return total
+
+    def _gradient(self, done: Computed, tally: Tally, by_leaving: Tensor | None) -> Tensor:
+        """The gradient by what one window saw, of all that its own part adds to the loss."""
+        window, features = done.window, dict(done.features)
+        if done.out is None or by_leaving is None:
+            deepest, root = features.popitem()  # all the others lead to it
+            by_root = self._adder(deepest, root, window, tally)(torch.zeros_like(root))
+        else:
+            stride = self.stage.shrinks
+            root = window.owned(stride).cut(done.out)
+            by_root = window.own.shrunk(stride).cut(by_leaving).to(root.dtype)
+        for layer, F in features.items():
+            F.register_hook(self._adder(layer, F, window, tally))  # type: ignore[no-untyped-call]
+        (gradient,) = torch.autograd.grad(root, done.seen, by_root)
+        return gradient
+
+    def _adder(
+        self, layer: str, F: Tensor, window: Window, tally: Tally
+    ) -> Callable[[Tensor], Tensor]:
+        """From the gradient by a layer's features, that with what their own part adds to it.
+
+        It holds F's numbers and not F, whose hook it may become: no cycle keeps the maps alive.
+        """
+        stride = self.stage.stride(layer)
+        own, box, detached = window.owned(stride), window.own.shrunk(stride), F.detach()
+
+        def add(gradient: Tensor) -> Tensor:
+            total = gradient.clone()
+            own.cut(total).add_(tally.gradient(layer, own.cut(detached), box))
+            return total
+
+        return add
+
+
+def walk(
+    network: Network,
+    picture: Tensor,
+    layers: Sequence[str],
+    side: int | None,
+    visit: Visit,
+    *,
+    keep: bool = False,
+) -> list[Pass]:
+    """Show all of these layers' features, part by part, each position once.
+
+    Args:
+        network: whose features.
+        picture: (1, 3, H, W).
+        layers: by name.
+        side: of a window, in pixels; None is the whole picture at once.
+        visit: what they are shown to.
+        keep: whether to keep the graph of a stage that has one window only.
+    """
+    passes: list[Pass] = []
+    entering: Tensor | None = picture
+    for stage in network.stages(layers, apart=side is not None):
+        assert entering is not None, "only the last stage gives no map"
+        this = Pass(stage, entering, windows_of(stage, entering, side))
+        entering = this.forward(visit, keep=keep)
+        passes.append(this)
+    return passes
+
+
+def windows_of(stage: Stage, entering: Tensor, side: int | None) -> list[Window]:
+    """The windows in which a stage takes what enters it."""
+    height, width = entering.shape[2:]
+    if side is not None:
+        side = round(side * math.sqrt(REFERENCE_FLOATS / stage.floats))
+    return windows((height, width), side, stage.halo, stage.align)
+
+
+def point_at(network: Network, loss: Objective, x: Tensor, side: int | None) -> Point:
+    """The loss of a picture (1, 3, H, W), term by term, and its gradient."""
+    tally = Tally(loss)
+    passes = walk(network, x, loss.layers, side, tally.add, keep=True)
+    losses = tally.losses()
+    gradient: Tensor | None = None
+    while passes:  # and what is done with may go
+        gradient = passes.pop().backward(tally, gradient)
+    assert gradient is not None, "an objective has a layer"
+    gradient = gradient.contiguous()
+    if loss.tv_weight:
+        tv, by_x = total_variation(x)
+        losses["tv"] = loss.tv_weight * tv
+        gradient += by_x.mul_(loss.tv_weight)
+    return Point(x.detach(), losses, sum(losses.values()), gradient)
+
+
+def features_of(
+    network: Network, picture: Tensor, layers: Sequence[str], side: int | None
+) -> Features:
+    """Whole feature maps (1, channels, h, w), computed in windows where a side is given."""
+    height, width = picture.shape[2:]
+    maps: dict[str, Tensor] = {}
+
+    def put(layer: str, F: Tensor, box: Box) -> None:
+        stride = 1 << (split_layer(layer)[1] - 1)
+        size = (height // stride, width // stride)
+        if box.size == size:
+            maps[layer] = F
+            return
+        if layer not in maps:
+            maps[layer] = blank(F, size)
+        box.cut(maps[layer]).copy_(F)
+
+    walk(network, picture, layers, side, put)
+    return maps
+
+
+def moments_of(
+    network: Network, picture: Tensor, layers: Sequence[str], side: int | None
+) -> Mapping[str, Moments]:
+    """Each layer's moments over the whole picture."""
+    sums: defaultdict[str, Sums] = defaultdict(Sums)
+    walk(network, picture, layers, side, lambda layer, F, _: sums[layer].add(F))
+    return {layer: each.moments() for layer, each in sums.items()}
+
+
+def objective_of(
+    network: Network, photograph: Tensor, painting: Tensor, config: Config, side: int | None
+) -> Objective:
+    """The loss at one scale, from the two pictures (1, 3, H, W) at that scale."""
+    style_layers = [layer for layer, _ in config.style_layers]
+    content_layers = [layer for layer, _ in config.content_layers]
+    return objective(
+        features_of(network, photograph, content_layers, side),
+        moments_of(network, photograph, style_layers, side),
+        moments_of(network, painting, style_layers, side),
+        config,
+    )
+
+
+class Evaluator:
+    """The function to minimise at one scale; what memory is too small for it takes in windows.
+
+    Args:
+        network: whose features are compared.
+        photograph: (1, 3, H, W), at this scale.
+        painting: likewise.
+        config: layers, losses and their weights.
+        side: of a window, in pixels; None is the whole picture at once.
+
+    Attributes:
+        side: it as it stands: halved each time that memory ran out.
+        told: what to tell a person of that, once.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        photograph: Tensor,
+        painting: Tensor,
+        config: Config,
+        side: int | None = None,
+    ) -> None:
+        self.network, self.side, self.told = network, side, ""
+        self.size: Size = (photograph.shape[2], photograph.shape[3])
+        make = partial(objective_of, network, photograph, painting, config)
+        self.objective = self._within_memory(make)
+
+    def __call__(self, x: Tensor) -> Point:
+        return self._within_memory(partial(point_at, self.network, self.objective, x))
+
+    def _within_memory(self, compute: Callable[[int | None], T]) -> T:
+        while True:
+            try:
+                return compute(self.side)
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out_of_memory(error):
+                    raise
+                side = self.side or min(LARGEST_SIDE_PX * 2, max(self.size))
+                if side // 2 < SMALLEST_SIDE_PX:
+                    raise
+                self.side = side // 2
+            free_cached()  # outside the handler, which holds the failed tensors
+            self.told = f"memory ran out: going on in windows of {self.side} px"
+
+    def news(self) -> str:
+        """What to tell since the last time."""
+        told, self.told = self.told, ""
+        return told
+
+
+def blank(part: Tensor, size: Size) -> Tensor:
+    """Room for the whole map of this (height, width) that a part is of."""
+    return torch.empty(
+        (1, part.shape[1], *size),
+        dtype=part.dtype,
+        device=part.device,
+        memory_format=torch.channels_last,
+    )
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether that is what it says; torch has no one class for it."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or bool(
+        re.search("out of memory|allocate memory", str(error))
+    )
+
+
+def free_cached() -> None:
+    """Give a GPU's cached blocks back, so that smaller ones can be had."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

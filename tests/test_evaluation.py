@@ -1,0 +1,178 @@
+"""Laws of the loss and its gradient: those of autograd, and in windows those of the whole."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import data
+
+from conftest import CONVOLUTIONS, noise_picture, small_state
+from impasto import evaluation, image, losses, styles, weights
+from impasto.config import PRESETS, Config
+from impasto.evaluation import Evaluator, features_of, moments_of, ran_out_of_memory, walk
+from impasto.vgg import VGG, Stage
+
+EXACT = torch.float64
+VGG19 = (2, 2, 4, 4, 4)
+EVERYWHERE = replace(
+    Config(),
+    content_layers=(("conv2_2", 1.0), ("relu4_2", 2.0)),
+    style_layers=(("conv1_2", 1.0), ("relu2_2", 1.0), ("relu4_2", 1.0), ("conv5_1", 1.0)),
+)
+CONFIGS = {"default": Config(), "paper": PRESETS["paper"], "everywhere": EVERYWHERE}
+
+
+def relative(found, expected):
+    return ((found - expected).norm() / expected.norm()).item()
+
+
+def evaluators(config, size, side, convolutions=CONVOLUTIONS, dtype=EXACT, **network):
+    """Of the whole and in windows, and a picture for both."""
+    state = small_state(dtype, convolutions=convolutions)
+    photograph, painting, x = (noise_picture(*size, seed, dtype) for seed in (1, 2, 3))
+    network = VGG(state, **network)
+    both = [Evaluator(network, photograph, painting, config, each) for each in (None, side)]
+    return *both, x
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("convolutions", [CONVOLUTIONS, VGG19], ids=["vgg16", "vgg19"])
+@pytest.mark.parametrize(("size", "side"), [((97, 143), 64), ((160, 96), 64), ((203, 161), 100)])
+def test_in_windows_loss_and_gradient_are_those_of_the_whole(name, convolutions, size, side):
+    whole, tiled, x = evaluators(CONFIGS[name], size, side, convolutions, edges=CONFIGS[name].edges)
+    expected, found = whole(x), tiled(x)
+    assert found.loss == pytest.approx(expected.loss, rel=1e-9)
+    assert found.losses == pytest.approx(expected.losses, rel=1e-8)
+    assert relative(found.gradient, expected.gradient) < 1e-9
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    size=st.tuples(st.integers(33, 150), st.integers(33, 150)),
+    side=st.integers(8, 150),
+    pooling=st.sampled_from(["max", "average"]),
+    edges=st.sampled_from(["replicate", "zeros"]),
+)
+def test_so_they_are_at_any_size_and_in_any_windows(size, side, pooling, edges):
+    config = replace(Config(), distance="gram")
+    whole, tiled, x = evaluators(config, size, side, pooling=pooling, edges=edges)
+    expected, found = whole(x), tiled(x)
+    assert found.loss == pytest.approx(expected.loss, rel=1e-9)
+    assert relative(found.gradient, expected.gradient) < 1e-9
+
+
+def real_pictures(*size):
+    """A photograph, a painting, and something between the photograph and noise."""
+    photograph, painting = image.load(data.coffee()), image.load(styles.find("night-swirls"))
+    shown = image.resize(photograph.pixels, size)
+    return shown, image.resize(painting.pixels, size), shown.lerp(noise_picture(*size, 3), 0.3)
+
+
+@pytest.mark.parametrize("backbone", ["vgg16", "vgg19"])
+def test_so_they_are_in_float32_with_real_channels_and_pictures(backbone):
+    """Where no tie of a maximum is turned by rounding, which would be as right: docs/performance."""
+    if backbone == "vgg16":
+        state = weights.resolve("vgg16").state
+    else:
+        state = small_state(channels=(64, 128, 256, 512, 512), convolutions=VGG19)
+    network, (photograph, painting, x) = VGG(state, edges="replicate"), real_pictures(200, 260)
+    config = Config() if backbone == "vgg16" else replace(Config(), distance="gram")
+    expected, found = (
+        Evaluator(network, photograph, painting, config, side)(x) for side in (None, 128)
+    )
+    assert found.loss == pytest.approx(expected.loss, rel=1e-4)
+    assert relative(found.gradient, expected.gradient) < 1e-4
+
+
+def test_several_windows_are_what_these_laws_are_about():
+    """At each stage but the last, whose maps are small."""
+    seen, network = [], VGG(weights.resolve("vgg16").state)
+    passes = walk(network, noise_picture(200, 260), ["relu5_1"], 64, lambda *a: seen.append(a[0]))
+    counts = [len(each.windows) for each in passes]
+    assert counts == [20, 6, 4, 1]
+    assert seen == ["relu5_1"]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("side", [None, 64])
+def test_the_gradient_is_that_of_finite_differences(name, side, monkeypatch):
+    monkeypatch.setattr(losses, "EIGENVALUE_FLOOR", 1e-15)  # below it the gradient is held back
+    _, evaluate, x = evaluators(CONFIGS[name], (80, 96), side)
+    point, step = evaluate(x), 1e-6
+    for seed in range(3):
+        direction = noise_picture(80, 96, 10 + seed, EXACT) - 0.5
+        ahead, back = evaluate(x + step * direction), evaluate(x - step * direction)
+        slope = (point.gradient * direction).sum().item()
+        assert (ahead.loss - back.loss) / (2 * step) == pytest.approx(slope, rel=1e-3)
+
+
+@pytest.mark.parametrize("side", [64, 100])
+def test_features_and_moments_are_those_of_the_whole(side, exact_network):
+    picture, layers = noise_picture(121, 150, 1, EXACT), ["conv1_1", "relu3_2", "relu5_1"]
+    for layer, F in features_of(exact_network, picture, layers, side).items():
+        torch.testing.assert_close(F, exact_network(picture, layers)[layer])
+    expected = moments_of(exact_network, picture, layers, None)
+    found = moments_of(exact_network, picture, layers, side)
+    for layer, (mean, covariance, positions) in found.items():
+        torch.testing.assert_close(mean, expected[layer].mean)
+        torch.testing.assert_close(covariance, expected[layer].covariance)
+        assert positions == expected[layer].positions
+
+
+def test_no_map_outlives_its_evaluation():
+    """Not even until the next garbage collection, which a large picture has no room to await."""
+    _, evaluate, x = evaluators(Config(), (97, 143), 64)
+    evaluate(x)
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(torch.is_tensor(each) for each in gc.get_objects())
+        point = evaluate(x)
+        after = sum(torch.is_tensor(each) for each in gc.get_objects())
+    finally:
+        gc.enable()
+    assert after - before <= len(vars(point))
+
+
+class Crowded:
+    """A machine with room for windows of so many positions and no larger ones."""
+
+    def __init__(self, positions, monkeypatch):
+        real = Stage.__call__
+
+        def call(stage, x):
+            if x.shape[2] * x.shape[3] > positions:
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
+            return real(stage, x)
+
+        monkeypatch.setattr(Stage, "__call__", call)
+
+
+def test_where_memory_runs_out_windows_are_halved_and_the_result_is_the_same(monkeypatch):
+    monkeypatch.setattr(evaluation, "SMALLEST_SIDE_PX", 32)
+    whole, _, x = evaluators(Config(), (160, 150), None)
+    expected = whole(x)
+    Crowded(90 * 90, monkeypatch)
+    assert whole(x).loss == pytest.approx(expected.loss, rel=1e-9)
+    assert whole.side == 40
+    assert whole.news() == "memory ran out: going on in windows of 40 px"
+    assert whole.news() == ""
+    assert relative(whole(x).gradient, expected.gradient) < 1e-9
+
+
+def test_where_there_is_no_room_at_all_it_is_an_error(monkeypatch):
+    whole, _, x = evaluators(Config(), (97, 143), None)
+    Crowded(10, monkeypatch)
+    with pytest.raises(RuntimeError, match="allocate"):
+        whole(x)
+
+
+def test_other_errors_are_no_lack_of_memory():
+    assert ran_out_of_memory(MemoryError())
+    assert ran_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not ran_out_of_memory(RuntimeError("shapes differ"))

@@ -1,0 +1,49 @@
+"""Laws of the geometry: windows fill a map, once, and see far enough."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from impasto.tiles import Box, windows
+
+SIZES = st.tuples(st.integers(1, 300), st.integers(1, 300))
+ALIGNED = st.sampled_from([(4, 4), (8, 8), (8, 4), (0, 2)])  # halo, align
+
+
+@given(size=SIZES, side=st.integers(1, 200), aligned=ALIGNED)
+def test_own_parts_fill_the_map_and_never_overlap(size, side, aligned):
+    counted = torch.zeros(size, dtype=torch.int)
+    for window in windows(size, side, *aligned):
+        window.own.cut(counted).add_(1)
+    assert (counted == 1).all()
+
+
+@given(size=SIZES, side=st.integers(1, 200), aligned=ALIGNED)
+def test_windows_see_a_halo_wherever_the_map_goes_on_and_begin_aligned(size, side, aligned):
+    halo, align = aligned
+    for window in windows(size, side, halo, align):
+        own, seen = window.own, window.seen
+        assert seen.top == max(0, own.top - halo)
+        assert seen.left == max(0, own.left - halo)
+        assert seen.bottom == min(size[0], own.bottom + halo)
+        assert seen.right == min(size[1], own.right + halo)
+        assert {own.top % align, own.left % align, seen.top % align, seen.left % align} == {0}
+        assert max(own.size) <= max(side, align)
+
+
+@given(size=SIZES, side=st.integers(16, 200))
+def test_on_a_map_pooled_to_half_the_windows_parts_fill_it_too(size, side):
+    halved = (size[0] // 2, size[1] // 2)
+    picture = torch.arange(halved[0] * halved[1]).reshape(halved)
+    whole = torch.full(halved, -1)
+    for window in windows(size, side, 8, 8):
+        part = window.seen.shrunk(2).cut(picture)
+        window.own.shrunk(2).cut(whole).copy_(window.owned(2).cut(part))
+    assert torch.equal(whole, picture)
+
+
+def test_no_side_is_one_window():
+    (window,) = windows((30, 40), None, 8, 8)
+    assert window.own == window.seen == Box(0, 0, 30, 40) == Box.of((30, 40))
