@@ -35,11 +35,12 @@ def quadratic(seed=0, size=12, condition=100.0):
     values = torch.logspace(0, math.log10(condition), size, dtype=EXACT)
     A = Q * values @ Q.T
     centre = torch.rand(size, generator=generator, dtype=EXACT) * 2 - 0.5
-    return lambda x: (x - centre) @ A @ (x - centre) / 2
+    return lambda x: (x.flatten() - centre) @ A @ (x.flatten() - centre) / 2
 
 
-def start(size=12):
-    return torch.full((size,), 0.5, dtype=EXACT)
+def start():
+    """A picture of twelve numbers."""
+    return torch.full((1, 3, 2, 2), 0.5, dtype=EXACT)
 
 
 MINIMIZERS = {
@@ -69,10 +70,12 @@ def test_lbfgs_finds_the_minimum_in_the_box_that_scipy_finds(seed):
     evaluate = evaluator(function)
 
     def numpys(x):
-        point = evaluate(torch.from_numpy(x))
-        return point.loss, point.gradient.numpy()
+        point = evaluate(torch.from_numpy(x).view_as(start()))
+        return point.loss, point.gradient.flatten().numpy()
 
-    best = minimize(numpys, start().numpy(), jac=True, method="L-BFGS-B", bounds=[(0, 1)] * 12)
+    best = minimize(
+        numpys, start().flatten().numpy(), jac=True, method="L-BFGS-B", bounds=[(0, 1)] * 12
+    )
     minimizer = LBFGS(evaluate, start())
     for _ in range(300):
         minimizer.step()

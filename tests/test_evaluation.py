@@ -14,7 +14,7 @@ from skimage import data
 from conftest import CONVOLUTIONS, noise_picture, small_state
 from impasto import evaluation, image, losses, styles, weights
 from impasto.config import PRESETS, Config
-from impasto.evaluation import Evaluator, features_of, moments_of, ran_out_of_memory, walk
+from impasto.evaluation import Evaluator, look, ran_out_of_memory, walk
 from impasto.vgg import VGG, Stage
 
 EXACT = torch.float64
@@ -75,7 +75,7 @@ def real_pictures(*size):
 
 @pytest.mark.parametrize("backbone", ["vgg16", "vgg19"])
 def test_so_they_are_in_float32_with_real_channels_and_pictures(backbone):
-    """Where no tie of a maximum is turned by rounding, which would be as right: docs/performance."""
+    """Where rounding turns no tie of a maximum, which would be as right."""
     if backbone == "vgg16":
         state = weights.resolve("vgg16").state
     else:
@@ -114,10 +114,12 @@ def test_the_gradient_is_that_of_finite_differences(name, side, monkeypatch):
 @pytest.mark.parametrize("side", [64, 100])
 def test_features_and_moments_are_those_of_the_whole(side, exact_network):
     picture, layers = noise_picture(121, 150, 1, EXACT), ["conv1_1", "relu3_2", "relu5_1"]
-    for layer, F in features_of(exact_network, picture, layers, side).items():
+    maps, found = look(exact_network, picture, side, maps=layers[1:], moments=layers[:2])
+    assert list(maps) == layers[1:]
+    assert list(found) == layers[:2]
+    for layer, F in maps.items():
         torch.testing.assert_close(F, exact_network(picture, layers)[layer])
-    expected = moments_of(exact_network, picture, layers, None)
-    found = moments_of(exact_network, picture, layers, side)
+    _, expected = look(exact_network, picture, None, moments=layers)
     for layer, (mean, covariance, positions) in found.items():
         torch.testing.assert_close(mean, expected[layer].mean)
         torch.testing.assert_close(covariance, expected[layer].covariance)

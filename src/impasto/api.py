@@ -6,7 +6,7 @@ import io
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
@@ -16,12 +16,13 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from impasto import image, styles, weights
+from impasto import image, memory, styles, weights
 from impasto.checkpoint import Checkpoint, Keeper, check_fits, check_folder
 from impasto.config import LAST, STARTS, Config, Size, configure, scale_size, schedule
 from impasto.errors import ConfigError, DivergenceError, PictureError, did_you_mean
 from impasto.image import Picture, PictureSource
 from impasto.optimize import Step, Subject, enlarge, optimize
+from impasto.plan import Plan, plan
 from impasto.vgg import VGG, convolution_names, minimum_side_px
 
 OnStep = Callable[[Step], None]
@@ -101,14 +102,28 @@ class Result:
 
 @dataclass(frozen=True)
 class Job:
-    """Two pictures, a network and a config that fit together: all checked, nothing run yet."""
+    """Two pictures, a network and a config that fit together: all checked, nothing run yet.
+
+    Attributes:
+        photograph: what is repainted.
+        painting: in whose manner.
+        start: what the optimisation starts from, where it is a picture of its own.
+        backbone: the network's weights.
+        device: where it runs.
+        dtype: of the network's features.
+        size: (height, width) of the result.
+        plan: whole or in windows, and the memory that it will take.
+        config: every setting.
+    """
 
     photograph: Picture
     painting: Picture
     start: Picture | None
     backbone: weights.Weights
     device: torch.device
+    dtype: torch.dtype
     size: Size
+    plan: Plan
     config: Config
 
     @property
@@ -120,10 +135,18 @@ class Job:
 
         Nothing runs between steps.
         """
-        config = self.config
-        network = VGG(self.backbone.state, pooling=config.pooling, edges=config.edges)
+        network = network_of(self.backbone, self.config).lowered(self.dtype).to(self.device)
         after = after.to(self.device) if after else None
-        return optimize(network.to(self.device), self._subject(), self.size, config, after)
+        side = self.plan.side
+        return optimize(network, self._subject(), self.size, self.config, after, side)
+
+    def as_before(self, before: Checkpoint) -> Job:
+        """It, computed in the windows of the run that a checkpoint is of; memory may have changed.
+
+        Windows of another size round otherwise, and the bytes would differ.
+        """
+        side = before.facts.get("windows_px")
+        return replace(self, plan=replace(self.plan, side=side))
 
     def run(self, on_step: OnStep | None = None, before: Checkpoint | None = None) -> Result:
         """The whole optimisation; one that ends early keeps what there is after a first step.
@@ -215,6 +238,8 @@ class Job:
                 if picture is not None
             },
             "device": str(self.device),
+            "precision": str(self.dtype).removeprefix("torch."),
+            "windows_px": self.plan.side,
             "versions": {
                 "python": platform.python_version(),
                 **{package: version(package) for package in packages},
@@ -252,7 +277,17 @@ def prepare(content: PictureSource, style: PictureSource, config: Config) -> Job
     backbone = weights.resolve(config.backbone)
     check_layers(backbone, config)
     check_size(size, config)
-    return Job(photograph, painting, start, backbone, choose_device(config.device), size, config)
+    device = choose_device(config.device)
+    originals = [each.size for each in (photograph, painting, start) if each]
+    free = memory.free_bytes(device)
+    planned = plan(network_of(backbone, config), size, originals, config, free)
+    dtype = choose_dtype(config.precision, device)
+    return Job(photograph, painting, start, backbone, device, dtype, size, planned, config)
+
+
+def network_of(backbone: weights.Weights, config: Config) -> VGG:
+    """The network that looks, in float32, on the CPU."""
+    return VGG(backbone.state, pooling=config.pooling, edges=config.edges)
 
 
 def load_start(path: str) -> Picture:
@@ -324,6 +359,23 @@ def choose_device(name: str) -> torch.device:
         there = ", ".join(kind for kind, there in present.items() if there)
         raise ConfigError(f"device {name!r}: this machine has none", f"here: auto, {there}")
     return torch.device(name)
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """The type of features; ``auto`` is bfloat16 on CUDA devices that have it, else float32.
+
+    Never on a CPU by itself: some virtual machines report instructions that kill the process.
+    """
+    if precision == "bfloat16" and device.type != "cuda":
+        raise ConfigError(
+            f"precision 'bfloat16' on {device.type}",
+            "it is for CUDA; elsewhere features are float32",
+            "leave --precision out",
+        )
+    if precision == "auto":
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if fast else torch.float32
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
 def until_broken(steps: Iterator[Step], begun: bool) -> Iterator[Step | str]:

@@ -21,11 +21,16 @@ Distance = Literal["wasserstein", "gram"]
 Optimizer = Literal["lbfgs", "adam", "gd"]
 Pooling = Literal["max", "average"]
 Edges = Literal["replicate", "zeros"]
+Quality = Literal["draft", "normal", "fine"]
+Precision = Literal["auto", "float32", "bfloat16"]
 Weighted = tuple[tuple[str, float], ...]  # layers by name, each with its weight
 Size = tuple[int, int]  # (height, width) in pixels
 
 STARTS = ("content", "noise", "noise*content")
 DEVICES = ("auto", "cuda", "mps", "cpu")
+FITS = ("auto", "whole", "tiles")
+UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+LEAST_FIT_BYTES = 10**6  # less is a slip: a number of gigabytes without its unit
 ORIGINAL = "original"  # the size of the photograph itself
 LAST = -1  # the snapshot of the last iteration, whichever that is
 
@@ -35,12 +40,16 @@ COARSEST_PX = 128  # longer side of the first scale: large enough for a face, 16
 COARSEST_SHORT_PX = 32  # and its shorter side: two positions at conv5_1
 SCALE_STEP = 2.0  # from one scale to the next
 ROUNDED = 0.05  # of a scale step: 255 px, rounded from a larger picture's half, has two scales
-# Iterations by scale. The coarsest lays out colours and large forms where an iteration costs least;
-# what it loses of the photograph comes back only at full size, where most of the work belongs.
-# Measured against other numbers of scales and iterations: docs/performance.md.
-COARSEST_ITERATIONS = 80
-MIDDLE_ITERATIONS = 30
-FINEST_ITERATIONS = 30
+# Iterations at the coarsest scale, at each one in between, and at the last. The coarsest lays out
+# colours and large forms where an iteration costs least; what it loses of the photograph comes back
+# only at full size, where most of the work belongs. Measured: docs/performance.md.
+ITERATIONS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
+    {"draft": (16, 2, 2), "normal": (36, 8, 20), "fine": (80, 30, 60)}
+)
+# Above this longer side the last scale's number falls as the side grows: what little is new there,
+# the finest strokes, is there after a few iterations, and each one costs four times as much.
+ENOUGH_PX = 512
+LEAST_ITERATIONS: Mapping[str, int] = MappingProxyType({"draft": 2, "normal": 6, "fine": 12})
 
 # The content's weight against the style's is CONTENT_AT_HALF * ((1 - s) / s)^2 at strength s, both
 # distances being fractions: 0.12 was picked by eye over the pairs described in docs/performance.md.
@@ -88,6 +97,15 @@ def parse_size(text: str) -> int | Literal["original"]:
     return cast(int, parse_number(text)) if text != ORIGINAL else "original"
 
 
+def parse_fit(text: str) -> int | str:
+    """``"6GB"`` or ``"500 MB"`` as bytes; a word as it is, for Config to judge."""
+    match = re.fullmatch(r"([\d.]+) *(\w*)", text.strip())
+    number = parse_number(match[1]) if match else ""
+    if not match or isinstance(number, str) or match[2].upper() not in UNITS:
+        return text
+    return round(number * UNITS[match[2].upper()])
+
+
 def parse_number(text: str) -> float | str:
     """An int, else a float, else the text itself, for Config to say what it wants."""
     for kind in (int, float):
@@ -104,6 +122,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "pooling": get_args(Pooling),
         "edges": get_args(Edges),
         "optimizer": get_args(Optimizer),
+        "quality": get_args(Quality),
+        "precision": get_args(Precision),
         "device": DEVICES,
     }
 )
@@ -140,6 +160,13 @@ def _check_range(name: str, value: Any, low: float, high: float) -> None:
         limits = f"from {low:g} up" if high == math.inf else f"from {low:g} to {high:g}"
         also = f", or {ORIGINAL!r}" if name == "size" else ""
         raise ConfigError(f"{name} {value!r}", f"a {noun} {limits} is wanted{also}")
+
+
+def _check_fit(fit: object) -> None:
+    if fit in FITS or (isinstance(fit, int) and fit >= LEAST_FIT_BYTES):
+        return
+    allowed = f"allowed: {', '.join(FITS)}, or the memory that may be used, such as 6GB"
+    raise ConfigError(f"fit {fit!r}", allowed, did_you_mean(str(fit), FITS))
 
 
 def _check_layers(name: str, layers: Any) -> None:
@@ -181,12 +208,17 @@ class Config:
         optimizer: ``lbfgs``, ``adam`` or ``gd``, plain gradient descent.
         learning_rate: step size of Adam (in pixel values) and of gradient descent (see
             docs/paper.md); None is the optimiser's own default. L-BFGS finds its own step.
+        quality: ``draft``, ``normal`` or ``fine``: how many iterations the schedule has.
         iterations: in all, over all scales; None is the schedule's own number.
         start: ``content``, ``noise``, ``noise*content`` or the path of a picture.
         style_scale: size of the painting against the photograph's: above 1 for broader strokes.
         style_size: longer side of the painting in pixels, instead of ``style_scale``.
         seed: of the noise.
         device: ``auto`` (CUDA, else MPS, else CPU), ``cuda``, ``mps`` or ``cpu``.
+        precision: of the network's features: ``float32``, or ``bfloat16``, faster on GPUs that have
+            it; ``auto`` takes it there. Losses are float32 whatever it is.
+        fit: ``whole`` (the picture at once), ``tiles`` (in windows), ``auto`` (windows where the
+            whole would not fit the free memory), or the bytes that the work may take.
         snapshots: iterations, from 1, after which a snapshot is due; -1 is the last.
 
     Raises:
@@ -214,12 +246,15 @@ class Config:
     pyramid: bool = True
     optimizer: Optimizer = "lbfgs"
     learning_rate: float | None = None
+    quality: Quality = "normal"
     iterations: int | None = None
     start: str = "content"
     style_scale: float = 1.0
     style_size: int | None = None
     seed: int = 0
     device: str = "auto"
+    precision: Precision = "auto"
+    fit: int | str = "auto"
     snapshots: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -232,6 +267,7 @@ class Config:
             _check_choice(name, getattr(self, name), allowed)
         for name, (low, high) in RANGES.items():
             _check_range(name, getattr(self, name), low, high)
+        _check_fit(self.fit)
         if self.size != ORIGINAL:
             _check_range("size", self.size, SMALLEST_SIZE_PX, LARGEST_SIZE_PX)
         _check_layers("content_layers", self.content_layers)
@@ -328,9 +364,9 @@ def schedule(size: Size, config: Config) -> list[tuple[Size, int]]:
     steps = max(0, math.floor(math.log(longest / coarsest, SCALE_STEP) + ROUNDED))
     if not config.pyramid:
         steps = 0
-    counts = [MIDDLE_ITERATIONS] * (steps + 1)
-    counts[-1] = FINEST_ITERATIONS
-    counts[0] = COARSEST_ITERATIONS
+    coarsest, between, last = ITERATIONS[config.quality]
+    last = max(LEAST_ITERATIONS[config.quality], round(last * min(1.0, ENOUGH_PX / longest)))
+    counts = [coarsest, *[between] * (steps - 1), last] if steps else [coarsest + last]
     counts = share(config.iterations, counts) if config.iterations else counts
     sizes = [scale_size(size, SCALE_STEP**-step) for step in range(steps, -1, -1)]
     return [(size, count) for size, count in zip(sizes, counts, strict=True) if count]

@@ -17,9 +17,13 @@ import torch
 from torch import Tensor
 
 from impasto.errors import DivergenceError
+from impasto.preconditioner import Preconditioner, dot
 
-HISTORY = 10  # pairs of steps and gradient changes that L-BFGS remembers
-FIRST_STEP = 0.05  # the most that L-BFGS's first step moves a pixel, before it knows a curvature
+# Pairs of steps and gradient changes that L-BFGS remembers. Preconditioned, it does nearly as well
+# with one: a picture too large to keep ten (of 12 bytes a pixel, twice) keeps three.
+HISTORY, HISTORY_OF_LARGE = 10, 3
+LARGE_PX = 2**22
+FIRST_STEP = 0.02  # root mean square of what the first step moves pixels, with no length known yet
 SUFFICIENT_DECREASE = 1e-4  # Armijo's constant: Nocedal & Wright 2006, equation 3.4
 BACKTRACKS = 12  # halvings before a direction is given up
 CURVATURE_FLOOR = 1e-10  # s.y / |y|^2, below which a pair says nothing about curvature
@@ -61,7 +65,8 @@ Evaluate = Callable[[Tensor], Point]
 class Minimizer(Protocol):
     """``point`` is where it stands; ``step`` goes one iteration and returns what to tell, or ''.
 
-    ``state`` is all that it knows; ``restore`` makes another one know the same, and no more.
+    ``state`` is all that it knows; ``restore`` makes another one know the same, and no more;
+    ``inherit`` makes one at the next scale begin with what is good there too.
     """
 
     point: Point
@@ -72,6 +77,8 @@ class Minimizer(Protocol):
     def state(self) -> State: ...
 
     def restore(self, state: State) -> None: ...
+
+    def inherit(self, state: State) -> None: ...
 
 
 def start_at(evaluate: Evaluate, x: Tensor) -> Point:
@@ -99,6 +106,8 @@ def free_pixels(point: Point) -> Tensor:
 class LBFGS:
     """Limited-memory BFGS (Nocedal 1980) projected on [0, 1], with a backtracking line search.
 
+    What it has no pairs for, it takes from preconditioner.py.
+
     A unit step is tried first and nearly always taken: one evaluation an iteration. It is halved
     until the loss falls enough (Armijo), so that, unlike a fixed step, it cannot explode. Pixels
     at a bound that want to leave it are held there (Bertsekas 1982) while the others move.
@@ -111,7 +120,8 @@ class LBFGS:
         self.evaluate = evaluate
         self.point = start_at(evaluate, x)
         self.unit = largest_entry(self.point.gradient)  # gradients in it: losses have any unit
-        self.pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=HISTORY)
+        self.pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=history_of(x.shape[2] * x.shape[3]))
+        self.precondition = Preconditioner(x)
         self.converged = False
         self.exploded = ""  # what to tell of this iteration's worst trial
 
@@ -123,11 +133,11 @@ class LBFGS:
         self.exploded = ""
         direction = self._direction(gradient) * free
         if not dot(direction, gradient) < 0:  # uphill or not a number: forget the curvature
-            self.pairs.clear()
+            self._forget()
             direction = self._direction(gradient)
         found = self._search(direction)
         if found is None and self.pairs:
-            self.pairs.clear()  # curvature that leads nowhere is worth nothing
+            self._forget()  # curvature that leads nowhere is worth nothing
             found = self._search(self._direction(gradient))
         if found is None:
             self.converged = True
@@ -139,14 +149,14 @@ class LBFGS:
     def _direction(self, gradient: Tensor) -> Tensor:
         """Minus the inverse Hessian's estimate times the gradient, by the two-loop recursion."""
         if not self.pairs:
-            return gradient * (-FIRST_STEP / largest_entry(gradient))
+            direction = self.precondition(gradient)
+            return direction.mul_(-FIRST_STEP / root_mean_square(direction))
         q, factors = gradient, []
         for s, y in reversed(self.pairs):
             factor = dot(s, q) / dot(s, y)
             q = q - factor * y
             factors.append(factor)
-        s, y = self.pairs[-1]
-        q = q * (dot(s, y) / dot(y, y))
+        q = self.precondition(q)
         for (s, y), factor in zip(self.pairs, reversed(factors), strict=True):
             q = q + (factor - dot(y, q) / dot(s, y)) * s
         return -q
@@ -172,16 +182,26 @@ class LBFGS:
         y = (found.gradient - self.point.gradient) * free / self.unit
         if dot(s, y) > CURVATURE_FLOOR * dot(y, y):
             self.pairs.append((s, y))
+            self.precondition.learn(s, y)
+
+    def _forget(self) -> None:
+        self.pairs.clear()
+        self.precondition.forget_length()
+
+    def inherit(self, state: State) -> None:
+        """Begin with what one at a coarser scale, which gave this state, knew of curvature."""
+        self.precondition.inherit(state)
 
     def state(self) -> State:
         known = {"unit": self.unit, "converged": self.converged, "pairs": len(self.pairs)}
         steps = {f"s{place}": s for place, (s, _) in enumerate(self.pairs)}
         changes = {f"y{place}": y for place, (_, y) in enumerate(self.pairs)}
-        return {**self.point.state(), **known, **steps, **changes}
+        return {**self.point.state(), **known, **steps, **changes, **self.precondition.state()}
 
     def restore(self, state: State) -> None:
         self.point = Point.restored(state)
         self.unit, self.converged = state["unit"], state["converged"]
+        self.precondition.restore(state)
         self.pairs.clear()
         self.pairs.extend(
             (state[f"s{place}"], state[f"y{place}"]) for place in range(state["pairs"])
@@ -207,6 +227,9 @@ class FirstOrder:
         self.rate /= 2
         self.reset()
         return f"the loss went to {there.loss:.3g}: back to the best picture, step halved"
+
+    def inherit(self, state: State) -> None:
+        """Nothing that these learn at one scale is good at the next."""
 
     def move(self) -> Tensor:
         raise NotImplementedError
@@ -283,6 +306,11 @@ def largest_entry(gradient: Tensor) -> float:
     return float(gradient.abs().max()) or 1.0
 
 
-def dot(a: Tensor, b: Tensor) -> float:
-    """The inner product of two pictures."""
-    return float(torch.dot(a.flatten(), b.flatten()))
+def root_mean_square(picture: Tensor) -> float:
+    """Of its entries, or 1 where all are 0."""
+    return float(picture.square().mean().sqrt()) or 1.0
+
+
+def history_of(pixels: int) -> int:
+    """How many pairs L-BFGS remembers for a picture of so many pixels."""
+    return HISTORY if pixels <= LARGE_PX else HISTORY_OF_LARGE

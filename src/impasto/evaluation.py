@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
@@ -188,18 +188,18 @@ def walk(
     entering: Tensor | None = picture
     for stage in network.stages(layers, apart=side is not None):
         assert entering is not None, "only the last stage gives no map"
-        this = Pass(stage, entering, windows_of(stage, entering, side))
+        height, width = entering.shape[2:]
+        this = Pass(stage, entering, windows_of(stage, (height, width), side))
         entering = this.forward(visit, keep=keep)
         passes.append(this)
     return passes
 
 
-def windows_of(stage: Stage, entering: Tensor, side: int | None) -> list[Window]:
-    """The windows in which a stage takes what enters it."""
-    height, width = entering.shape[2:]
+def windows_of(stage: Stage, entering: Size, side: int | None) -> list[Window]:
+    """The windows in which a stage takes a map of this (height, width)."""
     if side is not None:
         side = round(side * math.sqrt(REFERENCE_FLOATS / stage.floats))
-    return windows((height, width), side, stage.halo, stage.align)
+    return windows(entering, side, stage.halo, stage.align)
 
 
 def point_at(network: Network, loss: Objective, x: Tensor, side: int | None) -> Point:
@@ -219,48 +219,51 @@ def point_at(network: Network, loss: Objective, x: Tensor, side: int | None) -> 
     return Point(x.detach(), losses, sum(losses.values()), gradient)
 
 
-def features_of(
-    network: Network, picture: Tensor, layers: Sequence[str], side: int | None
-) -> Features:
-    """Whole feature maps (1, channels, h, w), computed in windows where a side is given."""
+def look(
+    network: Network,
+    picture: Tensor,
+    side: int | None,
+    *,
+    maps: Collection[str] = (),
+    moments: Collection[str] = (),
+) -> tuple[Features, Mapping[str, Moments]]:
+    """What an objective knows of a picture, in one walk through the network.
+
+    Args:
+        network: that looks.
+        picture: (1, 3, H, W).
+        side: of a window, in pixels; None is the whole picture at once.
+        maps: layers whose whole feature maps (1, channels, h, w) are wanted.
+        moments: layers whose moments are.
+    """
     height, width = picture.shape[2:]
-    maps: dict[str, Tensor] = {}
-
-    def put(layer: str, F: Tensor, box: Box) -> None:
-        stride = 1 << (split_layer(layer)[1] - 1)
-        size = (height // stride, width // stride)
-        if box.size == size:
-            maps[layer] = F
-            return
-        if layer not in maps:
-            maps[layer] = blank(F, size)
-        box.cut(maps[layer]).copy_(F)
-
-    walk(network, picture, layers, side, put)
-    return maps
-
-
-def moments_of(
-    network: Network, picture: Tensor, layers: Sequence[str], side: int | None
-) -> Mapping[str, Moments]:
-    """Each layer's moments over the whole picture."""
+    whole: dict[str, Tensor] = {}
     sums: defaultdict[str, Sums] = defaultdict(Sums)
-    walk(network, picture, layers, side, lambda layer, F, _: sums[layer].add(F))
-    return {layer: each.moments() for layer, each in sums.items()}
+
+    def visit(layer: str, F: Tensor, box: Box) -> None:
+        if layer in moments:
+            sums[layer].add(F)
+        if layer in maps:
+            stride = 1 << (split_layer(layer)[1] - 1)
+            size = (height // stride, width // stride)
+            whole.setdefault(layer, F if box.size == size else blank(F, size))
+            if box.size != size:
+                box.cut(whole[layer]).copy_(F)
+
+    layers = list(dict.fromkeys([*maps, *moments]))
+    walk(network, picture, layers, side, visit)
+    return whole, {layer: each.moments() for layer, each in sums.items()}
 
 
 def objective_of(
     network: Network, photograph: Tensor, painting: Tensor, config: Config, side: int | None
 ) -> Objective:
     """The loss at one scale, from the two pictures (1, 3, H, W) at that scale."""
-    style_layers = [layer for layer, _ in config.style_layers]
-    content_layers = [layer for layer, _ in config.content_layers]
-    return objective(
-        features_of(network, photograph, content_layers, side),
-        moments_of(network, photograph, style_layers, side),
-        moments_of(network, painting, style_layers, side),
-        config,
-    )
+    style = [layer for layer, _ in config.style_layers]
+    content = [layer for layer, _ in config.content_layers]
+    maps, of_photograph = look(network, photograph, side, maps=content, moments=style)
+    _, of_painting = look(network, painting, side, moments=style)
+    return objective(maps, of_photograph, of_painting, config)
 
 
 class Evaluator:

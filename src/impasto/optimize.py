@@ -101,6 +101,7 @@ def optimize(
     plan = schedule(size, config)
     total, end = sum(count for _, count in plan), 0
     picture, done = (after.pixels, after.iteration) if after else (None, 0)
+    known = after.state if after else None
     for scale, count in plan:
         begin, end = end, end + count
         if done >= end:
@@ -113,14 +114,17 @@ def optimize(
         evaluate = Evaluator(network, photograph, painting, config, side)
         del photograph, painting
         minimizer = minimizer_for(config, evaluate, picture)
-        if after and done > begin:
-            minimizer.restore(after.state)
-            after = None  # its tensors may go
+        if known and done > begin:
+            minimizer.restore(known)
+        elif known:
+            minimizer.inherit(known)
+        known = after = None  # its tensors may go
         for iteration in range(done + 1, end + 1):
             note = minimizer.step()  # one that has converged stays where it is
             note = "; ".join(filter(None, (evaluate.news(), note)))
             yield step_at(minimizer, iteration, total, scale, note)
         picture, done, side = minimizer.point.x, end, evaluate.side
+        known = minimizer.state()
 
 
 def step_at(minimizer: Minimizer, iteration: int, total: int, scale: Size, note: str) -> Step:

@@ -75,8 +75,7 @@ class VGG(nn.Module):
 
     def convolve(self, name: str, x: Tensor, relu: bool) -> Tensor:
         """One convolution, perhaps with its ReLU."""
-        kernel = cast(FrozenConvolution, self.get_submodule(name))
-        padding = HALO_PX
+        kernel, padding = self._kernel(name), HALO_PX
         if name == self.names[0] and self.edges == "replicate":
             x, padding = nnf.pad(x, [HALO_PX] * 4, mode="replicate"), 0
         y: Tensor = kernel(x, relu, padding)
@@ -88,7 +87,24 @@ class VGG(nn.Module):
 
     def channels(self, name: str) -> int:
         """How many feature maps a convolution makes."""
-        return cast(FrozenConvolution, self.get_submodule(name)).weight.shape[0]
+        return self._kernel(name).weight.shape[0]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of its kernels and features."""
+        return self._kernel(self.names[0]).weight.dtype
+
+    def lowered(self, dtype: torch.dtype) -> VGG:
+        """Itself, from now on with kernels and features in another type; pictures stay as they are.
+
+        What PyTorch's autocast would do, but that no kernel is converted again at each iteration.
+        """
+        for name in self.names:
+            self._kernel(name).to(dtype)
+        return self
+
+    def _kernel(self, name: str) -> FrozenConvolution:
+        return cast(FrozenConvolution, self.get_submodule(name))
 
 
 @dataclass(frozen=True)
@@ -131,7 +147,9 @@ class Stage:
         return features, None if self.last else self.network.pool(x)
 
     def _entering(self, x: Tensor) -> Tensor:
-        return x - self.network.mean if self.names[0] == self.network.names[0] else x
+        if self.names[0] != self.network.names[0]:
+            return x
+        return (x - self.network.mean).to(self.network.dtype)
 
     def _ends_at(self, conv: str) -> bool:
         return self.last and conv == self.names[-1] and f"relu{conv[4:]}" not in self.wanted
@@ -139,6 +157,11 @@ class Stage:
     def stride(self, layer: str) -> int:
         """How many positions of the stage's input lie between two of a layer's."""
         return 1 << (block_of(layer) - block_of(self.names[0]))  # each pooling halves
+
+    @property
+    def channels(self) -> int:
+        """Of the map that leaves."""
+        return self.network.channels(self.names[-1])
 
     @property
     def shrinks(self) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from impasto.config import CHOICES, LAST, PRESETS, STARTS
+from impasto.config import CHOICES, FITS, LAST, PRESETS, STARTS
 
 PICTURE, BALANCE, OPTIMISATION, OUTPUT = "Picture", "Balance", "Optimisation", "Output"
 
@@ -117,6 +117,23 @@ Backbone = Annotated[
 Optimizer = Annotated[
     str | None,
     setting("optimizer", "How pixels are changed.", OPTIMISATION, choices("optimizer")),
+]
+Quality = Annotated[
+    str | None,
+    setting("quality", "How much work goes into it.", PICTURE, choices("quality")),
+]
+Precision = Annotated[
+    str | None,
+    setting("precision", "Of the network's features.", OPTIMISATION, choices("precision")),
+]
+Fit = Annotated[
+    str | None,
+    setting(
+        "fit",
+        "At once, in windows (any size, a little slower), or in so many bytes, such as 6GB.",
+        OPTIMISATION,
+        f"{'|'.join(FITS)}|BYTES",
+    ),
 ]
 Iterations = Annotated[
     str | None,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 WIDE, NARROW = 100, 72  # columns: below the one the losses' sum is left out, below the other all
 LINES = 20  # or a few more, where there is no terminal to draw a bar on
+GIGABYTE = 1e9
+WORTH_TELLING_GB = 2
 RECENT = 0.3  # the newest iteration's part in the running average of seconds per pixel
 
 
@@ -59,6 +61,18 @@ class Narrator:
             f"{job.photograph.name} in the manner of {job.painting.name}: "
             f"{width} x {height} px, {len(self.pixels)} iterations on {job.device}"
         )
+        gigabytes = f"about {job.plan.peak_bytes / GIGABYTE:.1f} GB of memory"
+        if job.plan.side:
+            self.say(
+                f"In windows of {job.plan.side} px, to the whole picture's gradient: {gigabytes}"
+            )
+        elif job.plan.peak_bytes > GIGABYTE * WORTH_TELLING_GB:
+            self.say(f"At once, in {gigabytes}")
+        if job.plan.peak_bytes > job.plan.free_bytes:
+            self.warn(
+                f"That is more than the {job.plan.free_bytes / GIGABYTE:.1f} GB that are free: "
+                "it may be slow, or be ended by the system"
+            )
         hint = ""
         if config.backbone == "auto" and job.backbone.name == "vgg16":
             hint = " (impasto weights fetch vgg19 gets the paper's)"

@@ -24,6 +24,7 @@ from impasto.config import (
     RANGES,
     Config,
     configure,
+    parse_fit,
     parse_layers,
     parse_number,
     parse_size,
@@ -42,6 +43,7 @@ PARSERS: Mapping[str, Callable[[str], Any]] = {
     "content_layers": parse_layers,
     "style_layers": parse_layers,
     "snapshots": parse_snapshots,
+    "fit": parse_fit,
 }
 
 
@@ -51,6 +53,7 @@ def stylize(
     output: o.Output = None,
     preset: o.Preset = Config.preset,
     size: o.Size = None,
+    quality: o.Quality = None,
     style_scale: o.StyleScale = None,
     style_size: o.StyleSize = None,
     start: o.Start = None,
@@ -70,6 +73,8 @@ def stylize(
     pooling: o.Pooling = None,
     edges: o.Edges = None,
     device: o.Device = None,
+    precision: o.Precision = None,
+    fit: o.Fit = None,
     snapshots: o.Snapshots = None,
     snapshot_dir: o.SnapshotDir = None,
     checkpoint_dir: o.CheckpointDir = None,
@@ -147,6 +152,7 @@ def run(
     inputs, target = [order.photo, order.painting, order.config.start], order.target
     image.check_target(target, inputs=inputs, bits=order.bits)
     job = api.prepare(order.photo, order.painting, order.config)
+    job = job.as_before(before) if before else job
     image.check_target(target, bits=order.bits, size=job.size)
     keeper = job.keeper(folder, order.to_json(), before) if folder else None
     narrator = Narrator(job, quiet=quiet)

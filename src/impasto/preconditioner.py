@@ -1,0 +1,112 @@
+"""What a style loss's inverse Hessian looks like, near enough to make the first steps good ones.
+
+L-BFGS learns curvature from one direction an iteration, and a picture has a million. But most of
+its curvature is known in advance or from its neighbourhood: it grows with a pattern's frequency,
+alike at every size, and differs from place to place, steadily over the iterations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+# In cycles a pixel: the inverse curvature is 1 / (frequency + this). Measured from pairs of steps
+# and gradient changes on three pairs of pictures at 128 and 256 px: 1 / frequency from 0.01 to 0.7.
+LOWEST_FREQUENCY = 0.01
+DECAY_PER_PAIR = 0.9  # of what earlier pairs said of places
+PRIOR_PAIRS = 2.0  # that what the coarser scale knew is worth
+MOST_GAIN = 4.0  # of a place against the mean, and least its inverse
+RADIUS_PX = 1  # of the mean around a place, taken twice
+# Between the two estimates of a step's length by Barzilai & Borwein 1988, 0 the shorter: between
+# 0.3 and 0.6 the loss after 20 iterations was 1 to 2.5 % below that with 0.
+LONGER = 0.4
+
+
+class Preconditioner:
+    """An initial inverse Hessian s W^1/2 D W^1/2: a number, a filter by frequency, gains by place.
+
+    Args:
+        like: a picture (1, 3, H, W).
+    """
+
+    def __init__(self, like: Tensor) -> None:
+        height, width = self.size = (like.shape[2], like.shape[3])
+        down = torch.fft.fftfreq(height, device=like.device, dtype=like.dtype)
+        across = torch.fft.rfftfreq(width, device=like.device, dtype=like.dtype)
+        frequency = (down[:, None].square() + across.square()).sqrt()
+        self.root = (frequency + LOWEST_FREQUENCY).rsqrt()  # W^1/2
+        self.steps = self.changes = torch.ones_like(like)  # squared, by place, of the pairs so far
+        self.gain = torch.ones_like(like)
+        self.scale: float | None = None  # none until there is a pair
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        """H times the gradient; of no certain length before there is a pair."""
+        return self._filtered(self.gain * self._filtered(gradient)).mul_(self.scale or 1.0)
+
+    def learn(self, step: Tensor, change: Tensor) -> None:
+        """Take in a step and the gradient's change over it."""
+        step, change = self._filtered(step, inverse=True), self._filtered(change)
+        curvature = dot(step, change)
+        squared_step, squared_change = step.square(), change.square()
+        self.steps = self.steps * DECAY_PER_PAIR + relative(squared_step)
+        self.changes = self.changes * DECAY_PER_PAIR + relative(squared_change)
+        self.gain = self._gain()
+        shorter = curvature / dot(squared_change, self.gain)
+        longer = float((squared_step / self.gain).sum()) / curvature
+        self.scale = shorter ** (1 - LONGER) * longer**LONGER
+
+    def forget_length(self) -> None:
+        """Of a step; places stay."""
+        self.scale = None
+
+    def inherit(self, state: Mapping[str, Any]) -> None:
+        """Take what is known of places from the state of one of another size."""
+        for name in ("steps", "changes"):
+            known = nnf.interpolate(state[f"pre.{name}"], self.size, mode="bilinear")
+            setattr(self, name, relative(known).mul_(PRIOR_PAIRS))
+        self.gain = self._gain()
+
+    def state(self) -> Mapping[str, Any]:
+        """All that it has learnt."""
+        return {"pre.steps": self.steps, "pre.changes": self.changes, "pre.scale": self.scale}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Know what the one that gave this state knew, and no more."""
+        self.steps, self.changes = state["pre.steps"], state["pre.changes"]
+        self.scale, self.gain = state["pre.scale"], self._gain()
+
+    def _gain(self) -> Tensor:
+        ratio = (smoothed(self.steps) / smoothed(self.changes).clamp_(min=TINY)).sqrt_()
+        mean = ratio.clamp(min=TINY).log_().mean().exp()
+        return ratio.div_(mean).clamp_(1 / MOST_GAIN, MOST_GAIN)
+
+    def _filtered(self, picture: Tensor, *, inverse: bool = False) -> Tensor:
+        """W^1/2 times it, or W^-1/2."""
+        root = self.root.reciprocal() if inverse else self.root
+        filtered: Tensor = torch.fft.irfft2(torch.fft.rfft2(picture).mul_(root), s=self.size)
+        return filtered
+
+
+TINY = torch.finfo(torch.float32).tiny
+
+
+def relative(picture: Tensor) -> Tensor:
+    """In units of its mean."""
+    return picture / picture.mean().clamp(min=TINY)
+
+
+def smoothed(picture: Tensor) -> Tensor:
+    """The mean around each place, twice."""
+    for _ in range(2):
+        picture = nnf.pad(picture, [RADIUS_PX] * 4, mode="replicate")
+        picture = nnf.avg_pool2d(picture, 2 * RADIUS_PX + 1, 1)
+    return picture
+
+
+def dot(a: Tensor, b: Tensor) -> float:
+    """The inner product of two pictures."""
+    return float(torch.dot(a.flatten(), b.flatten()))
