@@ -17,6 +17,7 @@ from impasto.config import (
     PRESETS,
     Config,
     configure,
+    parse_fit,
     parse_layers,
     parse_number,
     parse_size,
@@ -44,6 +45,36 @@ def test_scales_keep_the_aspect_and_never_get_too_thin(height, width):
     for size, _ in schedule((height, width), Config()):
         assert size[0] / height == pytest.approx(size[1] / width, rel=0.05)
         assert min(size) >= min(32 * 0.98, height, width) - 1
+
+
+def test_better_quality_is_more_work_at_every_scale_and_the_last_falls_with_size():
+    by_quality = [
+        [count for _, count in schedule((768, 1024), Config(quality=quality))]
+        for quality in ("draft", "normal", "fine")
+    ]
+    for counts in zip(*by_quality, strict=True):
+        assert list(counts) == sorted(set(counts))
+    last = [schedule((side, side), Config())[-1][1] for side in (256, 512, 1024, 2048, 8192)]
+    assert last == sorted(last, reverse=True)
+    assert last[0] == last[1] > last[2] > last[3]
+    assert min(last) > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "fit"),
+    [
+        ("6GB", 6 * 10**9),
+        ("1.5 gb", 15 * 10**8),
+        ("500MB", 5 * 10**8),
+        ("2000000", 2 * 10**6),
+        ("auto", "auto"),
+        ("6 acres", "6 acres"),
+        ("1.2.3GB", "1.2.3GB"),
+        ("", ""),
+    ],
+)
+def test_memory_is_read_with_its_unit_and_words_stay_words(text, fit):
+    assert parse_fit(text) == fit
 
 
 def test_the_paper_has_one_scale_and_3000_iterations():
@@ -84,6 +115,11 @@ def test_strength_ends_at_the_photograph_and_at_style_alone():
         ({"tv_weight": -1.0}, "a number from 0 up"),
         ({"alpha": math.nan}, "alpha nan"),
         ({"optimizer": "adamw"}, "did you mean adam?"),
+        ({"quality": "best"}, "allowed: draft, normal, fine"),
+        ({"fit": "tils"}, "did you mean tiles?"),
+        ({"fit": 6}, "the memory that may be used, such as 6GB"),
+        ({"fit": "6 acres"}, "fit '6 acres'"),
+        ({"precision": "half"}, "allowed: auto, float32, bfloat16"),
         ({"pooling": "mean"}, "allowed: max, average"),
         ({"style_layers": (("conv6_1", 1.0),)}, "layer 'conv6_1'"),
         ({"style_layers": ()}, "at least one layer"),

@@ -20,7 +20,7 @@ import pytest
 import torch
 from skimage import data
 
-from impasto import api, checkpoint, weights
+from impasto import api, checkpoint, evaluation, plan, weights
 from impasto.cli import main
 from impasto.cli.order import Order
 from impasto.config import configure
@@ -373,6 +373,24 @@ def test_without_checkpoints_none_is_kept_and_none_is_promised(folder, capsys, m
     Path("file").touch()
     words = (*COMMAND, *QUICK, "--checkpoint-dir", "file")
     assert "file: no checkpoint" in impasto(*words, status=2, capsys=capsys).err
+
+
+def test_in_windows_it_goes_on_to_the_same_bytes_whatever_memory_there_is_by_then(
+    folder, capsys, monkeypatch
+):
+    """What was planned in windows goes on in those, not in what would be planned today."""
+    monkeypatch.setattr(evaluation, "SMALLEST_SIDE_PX", 16)
+    words = ("stylize", "photo.png", "charcoal", *QUICK, "--size", 96)
+    with pytest.MonkeyPatch.context() as crowded:
+        crowded.setattr(plan, "LARGEST_SIDE_PX", 24)
+        crowded.setattr(api.memory, "free_bytes", lambda _: 0)
+        impasto(*words, "-o", "whole.png", "-q", capsys=capsys)
+        crowded.setattr(checkpoint.Keeper, "__call__", stop_after_five)
+        impasto(*words, "-o", "out.png", status=130, capsys=capsys)
+    assert checkpoint.read(FOLDER).facts["windows_px"] == 24
+    err = impasto("resume", FOLDER, capsys=capsys).err
+    assert "In windows of 24 px" in err
+    assert Path("out.png").read_bytes() == Path("whole.png").read_bytes()
 
 
 def test_a_library_call_goes_on_with_its_whole_history_and_refuses_another_job(folder):

@@ -279,8 +279,14 @@ def prepare(content: PictureSource, style: PictureSource, config: Config) -> Job
     check_size(size, config)
     device = choose_device(config.device)
     originals = [each.size for each in (photograph, painting, start) if each]
-    free = memory.free_bytes(device)
-    planned = plan(network_of(backbone, config), size, originals, config, free)
+    planned = plan(
+        network_of(backbone, config),
+        size,
+        originals,
+        config,
+        used_bytes=memory.used_bytes(device),
+        free_bytes=memory.free_bytes(device),
+    )
     dtype = choose_dtype(config.precision, device)
     return Job(photograph, painting, start, backbone, device, dtype, size, planned, config)
 

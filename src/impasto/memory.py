@@ -16,7 +16,7 @@ OWN_CGROUP = Path("/proc/self/cgroup")
 def free_bytes(device: torch.device) -> int:
     """What this process could still take on a device without pushing anything out.
 
-    On a GPU what PyTorch holds and does not use counts as free. MPS shares the machine's memory.
+    On a GPU what PyTorch keeps and does not use counts as free. MPS shares the machine's memory.
     """
     if device.type == "cuda":
         free: int = torch.cuda.mem_get_info(device)[0]
@@ -26,8 +26,10 @@ def free_bytes(device: torch.device) -> int:
     return min([available, *container_bytes()])
 
 
-def used_bytes() -> int:
-    """What this process holds in the machine's memory."""
+def used_bytes(device: torch.device) -> int:
+    """What this process holds of a device's memory."""
+    if device.type == "cuda":
+        return int(torch.cuda.memory_allocated(device))
     return int(psutil.Process().memory_info().rss)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WIDE, NARROW = 100, 72  # columns: below the one the losses' sum is left out, below the other all
 LINES = 20  # or a few more, where there is no terminal to draw a bar on
 GIGABYTE = 1e9
-WORTH_TELLING_GB = 2
+WORTH_TELLING_BYTES = 2_000_000_000
 RECENT = 0.3  # the newest iteration's part in the running average of seconds per pixel
 
 
@@ -61,22 +61,21 @@ class Narrator:
             f"{job.photograph.name} in the manner of {job.painting.name}: "
             f"{width} x {height} px, {len(self.pixels)} iterations on {job.device}"
         )
-        gigabytes = f"about {job.plan.peak_bytes / GIGABYTE:.1f} GB of memory"
-        if job.plan.side:
-            self.say(
-                f"In windows of {job.plan.side} px, to the whole picture's gradient: {gigabytes}"
-            )
-        elif job.plan.peak_bytes > GIGABYTE * WORTH_TELLING_GB:
-            self.say(f"At once, in {gigabytes}")
-        if job.plan.peak_bytes > job.plan.free_bytes:
-            self.warn(
-                f"That is more than the {job.plan.free_bytes / GIGABYTE:.1f} GB that are free: "
-                "it may be slow, or be ended by the system"
-            )
+        self._tell_plan()
         hint = ""
         if config.backbone == "auto" and job.backbone.name == "vgg16":
             hint = " (impasto weights fetch vgg19 gets the paper's)"
         self.say(f"Network: {job.backbone.source}{hint}")
+
+    def _tell_plan(self) -> None:
+        plan = self.job.plan
+        peak, limit = (f"{size / GIGABYTE:.1f} GB" for size in (plan.peak_bytes, plan.limit_bytes))
+        if plan.side:
+            self.say(f"In windows of {plan.side} px, with the gradient of the whole: about {peak}")
+        elif plan.peak_bytes > WORTH_TELLING_BYTES:
+            self.say(f"At once, in about {peak} of memory")
+        if plan.peak_bytes > plan.limit_bytes:
+            self.warn(f"{peak} is more than the {limit} that may be had: the system may end it")
 
     def say(self, words: str) -> None:
         """A line of its own, above the bar."""

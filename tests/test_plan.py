@@ -1,0 +1,111 @@
+"""Laws of the plan: what fits is whole, what does not is in windows, and the prediction holds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from impasto import weights
+from impasto.config import Config
+from impasto.errors import ConfigError
+from impasto.evaluation import LARGEST_SIDE_PX, SMALLEST_SIDE_PX
+from impasto.plan import plan, work_bytes
+from impasto.vgg import VGG
+
+GB = 10**9
+PHOTO, LARGE = (768, 1024), (3072, 4096)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return VGG(weights.resolve("vgg16").state)
+
+
+def made(network, size, fit="auto", free=16 * GB, used=GB // 2):
+    config = Config(size=max(size), fit=fit)
+    return plan(network, size, [PHOTO], config, used_bytes=used, free_bytes=free)
+
+
+def test_what_fits_is_taken_whole_and_what_does_not_in_the_largest_windows(network):
+    assert made(network, (384, 512)).side is None
+    large = made(network, LARGE)
+    assert large.side == LARGEST_SIDE_PX
+    assert GB < large.peak_bytes < large.limit_bytes < 16 * GB
+
+
+def test_less_memory_means_smaller_windows_and_they_stay_within_it(network):
+    sides = []
+    for free in (16 * GB, 6.9 * GB, 6.4 * GB):
+        planned = made(network, LARGE, free=free)
+        sides.append(planned.side)
+        assert planned.peak_bytes <= planned.limit_bytes
+    assert sides == sorted(sides, reverse=True)
+    assert sides[-1] < LARGEST_SIDE_PX
+
+
+def test_where_nothing_fits_the_smallest_are_tried_all_the_same(network):
+    planned = made(network, LARGE, free=GB)
+    assert SMALLEST_SIDE_PX <= planned.side < 2 * SMALLEST_SIDE_PX
+    assert planned.peak_bytes > planned.limit_bytes
+
+
+def test_fit_says_which_or_how_much(network):
+    assert made(network, LARGE, "whole").side is None
+    assert made(network, (384, 512), "tiles").side == LARGEST_SIDE_PX
+    assert made(network, (384, 512), 2 * GB).side is None
+    small = made(network, PHOTO, round(1.8 * GB))
+    assert small.side
+    assert small.peak_bytes <= 1.8 * GB
+    with pytest.raises(
+        ConfigError, match=r"fit 1 GB for 4096 x 3072 px; at least \d.*GB are needed"
+    ):
+        made(network, LARGE, GB)
+
+
+def test_more_pixels_and_larger_windows_take_more(network):
+    work = [
+        work_bytes(network, size, [PHOTO], replace(Config(), size=max(size)), side)
+        for size, side in ((PHOTO, 256), (PHOTO, 512), (PHOTO, None), ((1024, 1024), None))
+    ]
+    assert work == sorted(set(work))
+
+
+MEASURE = """
+import json, resource, sys
+from dataclasses import replace
+import torch
+torch.set_num_threads(1)
+from skimage import data
+from impasto import api
+from impasto.cli.process import hold_memory
+from impasto.config import Config
+size, side = json.loads(sys.argv[1])
+hold_memory()
+job = api.prepare(data.coffee(), 'charcoal', Config(
+    backbone='vgg16', size=size, fit='tiles' if side else 'whole', iterations=5, pyramid=False))
+if side:
+    from impasto.plan import work_bytes
+    network = api.network_of(job.backbone, job.config)
+    originals = [job.photograph.size, job.painting.size]
+    larger = work_bytes(network, job.size, originals, job.config, job.plan.side)
+    smaller = work_bytes(network, job.size, originals, job.config, side)
+    plan = replace(job.plan, side=side, peak_bytes=job.plan.peak_bytes - larger + smaller)
+    job = replace(job, plan=plan)
+job.run()
+unit = 1 if sys.platform == 'darwin' else 1024
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+print(json.dumps([job.plan.peak_bytes, peak]))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="was measured on Linux")
+@pytest.mark.parametrize(("size", "side"), [(448, None), (640, None), (640, 256)])
+def test_the_prediction_is_on_the_safe_side_of_the_peak_and_within_a_fifth(size, side):
+    command = [sys.executable, "-c", MEASURE, json.dumps([size, side])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    predicted, measured = json.loads(done.stdout)
+    assert measured <= predicted <= 1.2 * measured
