@@ -1,4 +1,5 @@
-# make demo: stylise a real photograph.  make test: all that CI checks.  Both install what they need.
+# make demo: stylise a real photograph.  make test: all that CI checks.  make bench: what it costs.
+# All install what they need.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/installed
 DEMO_SIZE := 512
 
-.PHONY: demo test format styles clean
+.PHONY: demo test format bench styles clean
 
 demo: $(INSTALLED)
 	@mkdir -p out
@@ -22,6 +23,10 @@ test: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# BENCH='--against DIR' compares with another checkout, '--largest 2048' leaves out the largest size.
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/bench.py $(BENCH)
 
 styles: $(INSTALLED)
 	$(BIN)/python tools/paint_styles.py

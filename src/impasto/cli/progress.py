@@ -24,6 +24,7 @@ WIDE, NARROW = 100, 72  # columns: below the one the losses' sum is left out, be
 LINES = 20  # or a few more, where there is no terminal to draw a bar on
 GIGABYTE = 1e9
 WORTH_TELLING_BYTES = 2_000_000_000
+SCALE_BEGINS = 2.8  # times an iteration: the first also looks at both pictures and at the start
 RECENT = 0.3  # the newest iteration's part in the running average of seconds per pixel
 
 
@@ -31,7 +32,7 @@ class Narrator:
     """A listener of Steps that tells on standard error where the work stands.
 
     Time left counts pixels, not iterations: one at the last scale costs what 16 cost at a
-    quarter of its side.
+    quarter of its side, and a scale's first costs more than the others.
     """
 
     def __init__(self, job: Job, *, quiet: bool = False) -> None:
@@ -39,7 +40,11 @@ class Narrator:
         stderr = cast(IO[str], Stream(sys.stderr))
         self.console = Console(file=stderr, quiet=quiet, highlight=False)
         plan = schedule(job.size, job.config)
-        self.pixels = [h * w for (h, w), count in plan for _ in range(count)]
+        self.pixels = [
+            h * w * (1 if place else SCALE_BEGINS)
+            for (h, w), count in plan
+            for place in range(count)
+        ]
         self.seconds_per_pixel: float | None = None
         self.last_s = time.monotonic()
         self.bar = self.console.is_terminal and not quiet and not is_dumb(self.console)
