@@ -35,10 +35,10 @@ class Preconditioner:
 
     def __init__(self, like: Tensor) -> None:
         height, width = self.size = (like.shape[2], like.shape[3])
-        down = torch.fft.fftfreq(height, device=like.device, dtype=like.dtype)
-        across = torch.fft.rfftfreq(width, device=like.device, dtype=like.dtype)
-        frequency = (down[:, None].square() + across.square()).sqrt()
-        self.root = (frequency + LOWEST_FREQUENCY).rsqrt()  # W^1/2
+        self.down, self.across = cosines(height).to(like), cosines(width).to(like)
+        frequencies = (torch.arange(length).to(like) / (2 * length) for length in self.size)
+        down, across = torch.meshgrid(*frequencies, indexing="ij")
+        self.root = (torch.hypot(down, across) + LOWEST_FREQUENCY).rsqrt()  # W^1/2
         self.steps = self.changes = torch.ones_like(like)  # squared, by place, of the pairs so far
         self.gain = torch.ones_like(like)
         self.scale: float | None = None  # none until there is a pair
@@ -87,11 +87,25 @@ class Preconditioner:
     def _filtered(self, picture: Tensor, *, inverse: bool = False) -> Tensor:
         """W^1/2 times it, or W^-1/2."""
         root = self.root.reciprocal() if inverse else self.root
-        filtered: Tensor = torch.fft.irfft2(torch.fft.rfft2(picture).mul_(root), s=self.size)
+        waves = self.down @ picture @ self.across.T
+        filtered: Tensor = self.down.T @ waves.mul_(root) @ self.across
         return filtered
 
 
 TINY = torch.finfo(torch.float32).tiny
+
+
+def cosines(length: int) -> Tensor:
+    """The orthonormal cosine transform (DCT-II) as a matrix, float64, a frequency a row.
+
+    Unlike Fourier's, its waves do not join a picture's left border to its right one, where they
+    are seen as strips of foreign colour. A product with it costs no more than an FFT up to about
+    1000 px, and a tenth of an iteration at 4096 px.
+    """
+    places, frequencies = torch.arange(length) + 0.5, torch.arange(length)[:, None]
+    waves: Tensor = torch.cos(frequencies.double() * places.double() * (torch.pi / length))
+    waves[0] /= 2**0.5
+    return waves.mul_((2 / length) ** 0.5)
 
 
 def relative(picture: Tensor) -> Tensor:

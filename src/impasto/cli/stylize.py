@@ -16,7 +16,14 @@ import typer
 
 from impasto.cli import options as o
 from impasto.cli.order import Order
-from impasto.cli.process import BROKEN, STOPPED, hear_stops, hold_memory, ignore_stops
+from impasto.cli.process import (
+    BROKEN,
+    STOPPED,
+    hear_stops,
+    hold_memory,
+    ignore_stops,
+    release_memory,
+)
 from impasto.cli.progress import Narrator
 from impasto.config import (
     LAST,
@@ -163,7 +170,8 @@ def run(
     started_s = time.monotonic()
     hear_stops()
     with narrator:
-        result = job.run(_listener(narrator, snapshots, keeper), before)
+        tidy = release_memory if job.plan.side else lambda: None
+        result = job.run(_listener(narrator, snapshots, keeper, tidy), before)
     ignore_stops()
     advice = _keep(keeper) if keeper and result.stopped else ""
     _save(result, order)
@@ -173,7 +181,10 @@ def run(
 
 
 def _listener(
-    narrator: Narrator, snapshots: Callable[[Step], None], keeper: Keeper | None
+    narrator: Narrator,
+    snapshots: Callable[[Step], None],
+    keeper: Keeper | None,
+    tidy: Callable[[], None],
 ) -> Callable[[Step], None]:
     """All that is done after an iteration; a full disk ends none of the work.
 
@@ -195,6 +206,7 @@ def _listener(
             if not told:
                 narrator.warn(f"Going on without a new checkpoint: {error}")
             told = True
+        tidy()
 
     return on_step
 
