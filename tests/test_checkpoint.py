@@ -88,7 +88,7 @@ def test_what_is_written_is_read_and_the_same_gives_the_same_bytes(tmp_path):
 
 
 def test_however_much_of_it_is_missing_it_is_refused(tmp_path):
-    whole = checkpoint.to_bytes(example(tmp_path))
+    whole = b"".join(checkpoint.to_parts(example(tmp_path)))
     for length in places(len(whole)):
         (tmp_path / FILE).write_bytes(whole[:length])
         with pytest.raises(CheckpointError) as caught:
@@ -99,7 +99,7 @@ def test_however_much_of_it_is_missing_it_is_refused(tmp_path):
 def test_whichever_byte_is_wrong_it_is_refused_or_says_the_same(tmp_path):
     """What may change is the padding behind the header, which says nothing."""
     there = example(tmp_path)
-    whole, unharmed = checkpoint.to_bytes(there), 0
+    whole, unharmed = b"".join(checkpoint.to_parts(there)), 0
     for place in places(len(whole)):
         damaged = bytearray(whole)
         damaged[place] ^= 1 << place % 8
@@ -116,7 +116,7 @@ def test_whichever_byte_is_wrong_it_is_refused_or_says_the_same(tmp_path):
 
 
 def test_more_than_there_was_and_what_is_none_are_refused(tmp_path):
-    whole = checkpoint.to_bytes(example(tmp_path))
+    whole = b"".join(checkpoint.to_parts(example(tmp_path)))
     others = [whole + b"\0", b"", b"{}", whole[8:], weights.embedded_path().read_bytes()]
     for other in others:
         (tmp_path / FILE).write_bytes(other)
@@ -173,7 +173,7 @@ def test_what_is_of_another_run_is_refused_and_the_difference_named(tmp_path, ch
     [
         (os, "fsync", OSError(errno.ENOSPC, "No space left on device")),
         (Path, "replace", OSError(errno.EIO, "Input/output error")),
-        (checkpoint, "to_bytes", MemoryError()),
+        (checkpoint, "to_parts", MemoryError()),
         (os, "fsync", KeyboardInterrupt()),
     ],
 )

@@ -203,7 +203,7 @@ def test_killed_at_any_moment_and_resumed_it_ends_in_the_same_bytes(server):
 
 
 WORST = {
-    "no checkpoint yet": "count_down(checkpoint, 'to_bytes', 1)",
+    "no checkpoint yet": "count_down(checkpoint, 'to_parts', 1)",
     "half a file written": "count_down(os, 'fsync', 3)",
     "before it takes the old one's place": "count_down(Path, 'replace', 3)",
     "all done, no picture yet": "count_down(image, 'save', 1)",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -95,7 +95,7 @@ def write(checkpoint: Checkpoint) -> None:
     """
     directory = checkpoint.directory
     try:
-        data = to_bytes(checkpoint)
+        data = to_parts(checkpoint)
         directory.mkdir(exist_ok=True)  # no parents: one that has gone was removed
         files.write_atomically(directory / FILE, data, directory / TEMPORARY)
     except (OSError, MemoryError) as error:
@@ -104,8 +104,8 @@ def write(checkpoint: Checkpoint) -> None:
         raise CheckpointError(given, "", "free some space, or choose another folder") from error
 
 
-def to_bytes(checkpoint: Checkpoint) -> bytes:
-    """The file's content; the same checkpoint gives the same bytes."""
+def to_parts(checkpoint: Checkpoint) -> Iterator[files.Buffer]:
+    """The file's content, part by part; the same checkpoint gives the same bytes."""
     step = checkpoint.step.to("cpu")
     tensors = {name: value for name, value in step.state.items() if isinstance(value, Tensor)}
     known = {
@@ -117,7 +117,7 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
         "command": checkpoint.command,
     }
     text = bytearray(json.dumps(known).encode())
-    return files.to_safetensors({**tensors, JSON: torch.frombuffer(text, dtype=torch.uint8)}, {})
+    return files.safetensors_parts({**tensors, JSON: torch.frombuffer(text, dtype=torch.uint8)})
 
 
 def read(directory: Path) -> Checkpoint:
@@ -147,7 +147,7 @@ def read(directory: Path) -> Checkpoint:
 def from_parts(
     directory: Path, tensors: Mapping[str, Tensor], known: Mapping[str, Any]
 ) -> Checkpoint:
-    """What `to_bytes` took apart, put together."""
+    """What `to_parts` took apart, put together."""
     # Copies: safetensors' own lie in the file, wherever that puts them, and torch's kernels may
     # sum in another order there than in memory that torch aligned.
     state = {**known["state"], **{name: tensor.clone() for name, tensor in tensors.items()}}

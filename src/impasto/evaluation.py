@@ -32,7 +32,7 @@ T = TypeVar("T")
 # that a window's side is in pixels there.
 REFERENCE_FLOATS = 192.0
 SMALLEST_SIDE_PX = 64  # of a window: below it halos are most of the work
-LARGEST_SIDE_PX = 768  # that a picture too large to be taken whole is taken in
+LARGEST_SIDE_PX = 512  # that a picture too large to be taken whole is taken in
 
 
 class Stage(Protocol):

@@ -6,24 +6,30 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 METADATA_KEY = "impasto"  # one key that holds JSON: several keys have no fixed order in the file
 CHECKSUM = "tensors_sha256"
+DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.uint8: "U8"}  # safetensors' names
+ALIGNMENT_BYTES = 8
+
+Buffer: TypeAlias = bytes | memoryview
 
 
-def write_atomically(path: Path, data: bytes, temporary: Path | None = None) -> None:
+def write_atomically(
+    path: Path, data: bytes | Iterable[Buffer], temporary: Path | None = None
+) -> None:
     """All of data at path, or, after any failure, path as it was. Permissions follow the umask.
 
     Args:
         path: in a folder that exists; what is there is replaced.
-        data: all that the file is to hold.
+        data: all that the file is to hold, or its parts in their order.
         temporary: where data is written first, in the same folder; left out, a name that nobody
             else can have. What a killed process leaves there is overwritten by the next.
 
@@ -33,7 +39,8 @@ def write_atomically(path: Path, data: bytes, temporary: Path | None = None) -> 
     temporary = temporary or path.with_name(f".impasto-{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(data)
+            for part in (data,) if isinstance(data, bytes) else data:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -63,6 +70,26 @@ def to_safetensors(tensors: Mapping[str, Tensor], info: Mapping[str, Any]) -> by
     known = {**info, CHECKSUM: tensors_sha256(tensors)}
     contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
     return save(contiguous, {METADATA_KEY: json.dumps(known, sort_keys=True)})
+
+
+def safetensors_parts(tensors: Mapping[str, Tensor]) -> Iterator[Buffer]:
+    """Such a file's parts, without the copies that the library makes of all tensors at once.
+
+    The format: the header's length in eight bytes, the header in JSON, then the tensors' bytes.
+    """
+    header: dict[str, Any] = {}
+    known = json.dumps({CHECKSUM: tensors_sha256(tensors)})
+    header["__metadata__"], end = {METADATA_KEY: known}, 0
+    for name, tensor in tensors.items():
+        begin, end = end, end + tensor.numel() * tensor.element_size()
+        described = {"dtype": DTYPES[tensor.dtype], "shape": list(tensor.shape)}
+        header[name] = {**described, "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % ALIGNMENT_BYTES)
+    yield len(text).to_bytes(ALIGNMENT_BYTES, "little")
+    yield text
+    for tensor in tensors.values():
+        yield tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:

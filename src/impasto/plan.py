@@ -23,9 +23,9 @@ PICTURES = (
     10  # at the last scale, besides L-BFGS's pairs: points, directions, gains, temporary ones
 )
 KEPT = 2.0  # times a window's feature maps: with the pooling's choices and the gradient on its way
-FRAGMENTS = 1.35  # times what is held: gaps in the heap, which keeps freed memory for speed
+FRAGMENTS = 1.5  # times what is held: gaps in the heap, which keeps freed memory for speed
 BETWEEN_BYTES = 250_000_000  # held for moments, when the maps are not: kernels being transformed
-LASTING_BYTES = 380_000_000  # kernels as Winograd and oneDNN want them, and libraries' own
+LASTING_BYTES = 370_000_000  # kernels as Winograd and oneDNN want them, and libraries' own
 SAFE_SHARE = 0.9  # of what is free, that a plan may use: other programs want some too
 
 

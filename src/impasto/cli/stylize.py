@@ -194,6 +194,7 @@ def _listener(
 
     def on_step(step: Step) -> None:
         nonlocal told
+        tidy()  # a checkpoint needs room of its own
         narrator(step)
         try:
             snapshots(step)
@@ -202,11 +203,11 @@ def _listener(
         try:
             if keeper:
                 keeper(step)
+                tidy()
         except CheckpointError as error:
             if not told:
                 narrator.warn(f"Going on without a new checkpoint: {error}")
             told = True
-        tidy()
 
     return on_step
 
