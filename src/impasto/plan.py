@@ -19,9 +19,8 @@ FLOAT_BYTES, PICTURE_CHANNELS = 4, 3
 GIGABYTE = 1e9
 
 # Found by measuring whole runs on Linux, from 256 to 4096 px: docs/performance.md.
-PICTURES = (
-    10  # at the last scale, besides L-BFGS's pairs: points, directions, gains, temporary ones
-)
+# At the last scale, besides L-BFGS's pairs: points, directions, gains, temporary ones.
+PICTURES = 18
 KEPT = 2.0  # times a window's feature maps: with the pooling's choices and the gradient on its way
 FRAGMENTS = 1.5  # times what is held: gaps in the heap, which keeps freed memory for speed
 BETWEEN_BYTES = 250_000_000  # held for moments, when the maps are not: kernels being transformed
