@@ -39,7 +39,7 @@ def test_what_fits_is_taken_whole_and_what_does_not_in_the_largest_windows(netwo
 
 def test_less_memory_means_smaller_windows_and_they_stay_within_it(network):
     sides = []
-    for free in (16 * GB, 9 * GB, 8.4 * GB):
+    for free in (16 * GB, 10 * GB, 9.3 * GB):
         planned = made(network, LARGE, free=free)
         sides.append(planned.side)
         assert planned.peak_bytes <= planned.limit_bytes
