@@ -77,6 +77,7 @@ def safetensors_parts(tensors: Mapping[str, Tensor]) -> Iterator[Buffer]:
 
     The format: the header's length in eight bytes, the header in JSON, then the tensors' bytes.
     """
+    tensors = dict(sorted(tensors.items()))  # whatever order they come in, the same bytes
     header: dict[str, Any] = {}
     known = json.dumps({CHECKSUM: tensors_sha256(tensors)})
     header["__metadata__"], end = {METADATA_KEY: known}, 0
