@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from impasto.tiles import Box, windows
@@ -12,6 +12,7 @@ SIZES = st.tuples(st.integers(1, 300), st.integers(1, 300))
 ALIGNED = st.sampled_from([(4, 4), (8, 8), (8, 4), (0, 2)])  # halo, align
 
 
+@settings(deadline=None)
 @given(size=SIZES, side=st.integers(1, 200), aligned=ALIGNED)
 def test_own_parts_fill_the_map_and_never_overlap(size, side, aligned):
     counted = torch.zeros(size, dtype=torch.int)
@@ -20,6 +21,7 @@ def test_own_parts_fill_the_map_and_never_overlap(size, side, aligned):
     assert (counted == 1).all()
 
 
+@settings(deadline=None)
 @given(size=SIZES, side=st.integers(1, 200), aligned=ALIGNED)
 def test_windows_see_a_halo_wherever_the_map_goes_on_and_begin_aligned(size, side, aligned):
     halo, align = aligned
@@ -33,6 +35,7 @@ def test_windows_see_a_halo_wherever_the_map_goes_on_and_begin_aligned(size, sid
         assert max(own.size) <= max(side, align)
 
 
+@settings(deadline=None)
 @given(size=SIZES, side=st.integers(16, 200))
 def test_on_a_map_pooled_to_half_the_windows_parts_fill_it_too(size, side):
     halved = (size[0] // 2, size[1] // 2)
