@@ -9,7 +9,7 @@ import psutil
 import torch
 
 from impasto import memory
-from impasto.memory import container_bytes, free_bytes, used_bytes
+from impasto.memory import container_bytes, free_bytes
 
 CPU = torch.device("cpu")
 
