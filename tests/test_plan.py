@@ -13,7 +13,7 @@ from impasto import weights
 from impasto.config import Config
 from impasto.errors import ConfigError
 from impasto.evaluation import LARGEST_SIDE_PX, SMALLEST_SIDE_PX
-from impasto.plan import plan, work_bytes
+from impasto.plan import SAFE_SHARE, plan, work_bytes
 from impasto.vgg import VGG
 
 GB = 10**9
@@ -38,13 +38,12 @@ def test_what_fits_is_taken_whole_and_what_does_not_in_the_largest_windows(netwo
 
 
 def test_less_memory_means_smaller_windows_and_they_stay_within_it(network):
-    sides = []
-    for free in (16 * GB, 10 * GB, 9.3 * GB):
-        planned = made(network, LARGE, free=free)
-        sides.append(planned.side)
+    used, largest = GB // 2, made(network, LARGE)
+    needed = (largest.peak_bytes - used) / SAFE_SHARE
+    for share, smaller in ((1.01, False), (0.99, True)):
+        planned = made(network, LARGE, free=round(needed * share), used=used)
         assert planned.peak_bytes <= planned.limit_bytes
-    assert sides == sorted(sides, reverse=True)
-    assert sides[-1] < LARGEST_SIDE_PX
+        assert (planned.side < LARGEST_SIDE_PX) == smaller
 
 
 def test_where_nothing_fits_the_smallest_are_tried_all_the_same(network):
@@ -83,12 +82,12 @@ from skimage import data
 from impasto import api
 from impasto.cli.process import hold_memory
 from impasto.config import Config
+from impasto.plan import HELD_BYTES, work_bytes
 size, side = json.loads(sys.argv[1])
-hold_memory()
+hold_memory(*([HELD_BYTES] if side else []))
 job = api.prepare(data.coffee(), 'charcoal', Config(
     backbone='vgg16', size=size, fit='tiles' if side else 'whole', iterations=5, pyramid=False))
 if side:
-    from impasto.plan import work_bytes
     network = api.network_of(job.backbone, job.config)
     originals = [job.photograph.size, job.painting.size]
     larger = work_bytes(network, job.size, originals, job.config, job.plan.side)

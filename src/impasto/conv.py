@@ -280,10 +280,14 @@ class Winograd(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         U, out = ctx.saved_tensors
         gate = None if out is None else out[0].permute(1, 2, 0)
-        flat = gradients[0][0].permute(1, 2, 0).contiguous()
-        _, back = matrices(flat.dtype)
-        by_x = correlate(flat, U.transpose(1, 2), back, gate=gate)
-        return by_x[None].permute(0, 3, 1, 2), None, None, None
+        return winograd_gradient(gradients[0], U, gate), None, None, None
+
+
+def winograd_gradient(by_y: Tensor, U: Tensor, gate: Tensor | None) -> Tensor:
+    """The gradient by x (1, in, H, W), from that by y (1, out, H, W), with y's gate (H, W, out)."""
+    flat = by_y[0].permute(1, 2, 0).contiguous()
+    _, back = matrices(flat.dtype)
+    return correlate(flat, U.transpose(1, 2), back, gate=gate)[None].permute(0, 3, 1, 2)
 
 
 class FrozenConvolution(torch.nn.Module):
@@ -310,12 +314,24 @@ class FrozenConvolution(torch.nn.Module):
         ``padding`` 0 takes x's own border for what lies beyond: (1, out, H - 2, W - 2).
         """
         if padding and self.prefers_winograd(x):
-            if self.transformed is None or self.transformed.dtype != x.dtype:
-                self.transformed = transform_kernel(self.weight)
-            y: Tensor = Winograd.apply(x, self.transformed, self.bias, relu)  # type: ignore[no-untyped-call]
+            y: Tensor = Winograd.apply(x, self._transformed(x.dtype), self.bias, relu)  # type: ignore[no-untyped-call]
             return y
         y = nnf.conv2d(x, self.weight, self.bias, padding=padding)
         return y.relu_() if relu else y
+
+    def gradient(self, by_y: Tensor, gate: Tensor) -> Tensor:
+        """By x, with padding, from that by y = relu(convolution): (1, out, H, W), like the gate.
+
+        The gate is 1 where it counts and else 0. Neither x nor y is needed.
+        """
+        if self.prefers_winograd(by_y):
+            return winograd_gradient(by_y, self._transformed(by_y.dtype), gate[0].permute(1, 2, 0))
+        return nnf.conv_transpose2d(by_y * gate, self.weight, padding=HALO_PX)
+
+    def _transformed(self, dtype: torch.dtype) -> Tensor:
+        if self.transformed is None or self.transformed.dtype != dtype:
+            self.transformed = transform_kernel(self.weight)
+        return self.transformed
 
     def prefers_winograd(self, x: Tensor) -> bool:
         """Whether that is the faster way for x: on a CPU, with enough channels and patches."""

@@ -20,8 +20,8 @@ from impasto.errors import DivergenceError
 from impasto.preconditioner import Preconditioner, dot
 
 # Pairs of steps and gradient changes that L-BFGS remembers. Preconditioned, it does nearly as well
-# with one: a picture too large to keep ten (of 12 bytes a pixel, twice) keeps three.
-HISTORY, HISTORY_OF_LARGE = 10, 3
+# with one (within 1 %): a picture too large to keep ten (of 12 bytes a pixel, twice) keeps that.
+HISTORY, HISTORY_OF_LARGE = 10, 1
 LARGE_PX = 2**22
 FIRST_STEP = 0.02  # root mean square of what the first step moves pixels, with no length known yet
 SUFFICIENT_DECREASE = 1e-4  # Armijo's constant: Nocedal & Wright 2006, equation 3.4
@@ -129,22 +129,26 @@ class LBFGS:
         if self.converged:
             return ""
         free = free_pixels(self.point)
-        gradient = self.point.gradient * free / self.unit
         self.exploded = ""
-        direction = self._direction(gradient) * free
-        if not dot(direction, gradient) < 0:  # uphill or not a number: forget the curvature
-            self._forget()
-            direction = self._direction(gradient)
-        found = self._search(direction)
+        found = self._search(self._downhill(free))
         if found is None and self.pairs:
             self._forget()  # curvature that leads nowhere is worth nothing
-            found = self._search(self._direction(gradient))
+            found = self._search(self._downhill(free))
         if found is None:
             self.converged = True
             return "; ".join(filter(None, (self.exploded, STALLED)))
         self._remember(found, free)
         self.point = found
         return self.exploded
+
+    def _downhill(self, free: Tensor) -> Tensor:
+        """Where to go: a direction in which the free pixels lower the loss."""
+        gradient = self.point.gradient * free / self.unit
+        direction = self._direction(gradient).mul_(free)
+        if not dot(direction, gradient) < 0:  # uphill or not a number: forget the curvature
+            self._forget()
+            direction = self._direction(gradient).mul_(free)
+        return direction
 
     def _direction(self, gradient: Tensor) -> Tensor:
         """Minus the inverse Hessian's estimate times the gradient, by the two-loop recursion."""
@@ -178,8 +182,8 @@ class LBFGS:
         return None
 
     def _remember(self, found: Point, free: Tensor) -> None:
-        s = (found.x - self.point.x) * free
-        y = (found.gradient - self.point.gradient) * free / self.unit
+        s = (found.x - self.point.x).mul_(free)
+        y = (found.gradient - self.point.gradient).mul_(free).div_(self.unit)
         if dot(s, y) > CURVATURE_FLOOR * dot(y, y):
             self.pairs.append((s, y))
             self.precondition.learn(s, y)

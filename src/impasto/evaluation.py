@@ -2,9 +2,10 @@
 
 Style transfer of each tile by itself is another objective, and shows seams. Here a picture too
 large for the memory is walked through twice. On the way to the deep layers only the small maps
-between the network's stages are kept, and the whole picture's sums are taken; on the way back each
-window is computed again, with gradients, against the whole picture's loss. A window sees what its
-own positions depend on, so nothing is approximated.
+between the network's stages are kept, and a bit for each feature behind a stage's last layer, and
+the whole picture's sums are taken; on the way back each window is computed again as far as that
+layer, with gradients, against the whole picture's loss. A window sees what its own positions depend
+on, so nothing is approximated.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -40,10 +41,22 @@ class Stage(Protocol):
 
     def __call__(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor | None]: ...
 
+    def gated(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor, list[Tensor]]: ...
+
+    def head(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor]: ...
+
+    def back(self, by_out: Tensor, gates: Sequence[Tensor]) -> Tensor: ...
+
     def stride(self, layer: str) -> int: ...
 
     @property
+    def last(self) -> bool: ...
+
+    @property
     def shrinks(self) -> int: ...
+
+    @property
+    def gate_stride(self) -> int: ...
 
     @property
     def align(self) -> int: ...
@@ -63,12 +76,19 @@ class Network(Protocol):
 
 @dataclass
 class Computed:
-    """What a stage made of one window, with the graph that leads back to what it saw."""
+    """What a stage made of one window, with the graph that leads back to what it saw.
+
+    Attributes:
+        window: that one.
+        seen: what it saw.
+        features: by layer, shallow to deep.
+        end: what comes last: the stage's output, or what the way back through gates leads to.
+    """
 
     window: Window
     seen: Tensor
     features: dict[str, Tensor]
-    out: Tensor | None
+    end: Tensor
 
 
 @dataclass
@@ -80,71 +100,107 @@ class Pass:
         entering: what enters it, (1, channels, height, width).
         windows: of that map.
         kept: what it made of its only window, where gradients will be asked for.
+        gates: of the whole map, packed, where there are several windows.
     """
 
     stage: Stage
     entering: Tensor
     windows: list[Window]
     kept: Computed | None = None
-
-    def compute(self, window: Window) -> Computed:
-        """The stage's work on one window; with a graph where gradients are enabled."""
-        seen = window.seen.cut(self.entering).detach().requires_grad_(torch.is_grad_enabled())
-        return Computed(window, seen, *self.stage(seen))
+    gates: list[Tensor] = field(default_factory=list)
 
     def forward(self, visit: Visit, *, keep: bool) -> Tensor | None:
-        """Show every feature once, and give the whole map that leaves the stage."""
-        leaving: Tensor | None = None
-        keep = keep and len(self.windows) == 1
-        for window in self.windows:
-            with torch.set_grad_enabled(keep):
-                done = self.compute(window)
-            for layer, F in done.features.items():
-                stride = self.stage.stride(layer)
-                visit(layer, window.owned(stride).cut(F.detach()), window.own.shrunk(stride))
-            if keep:
-                self.kept = done
-            if done.out is not None:
-                leaving = self._put(done.out.detach(), window, leaving)
-        return leaving
+        """Show every feature once, and give the whole map that leaves the stage.
 
-    def _put(self, out: Tensor, window: Window, leaving: Tensor | None) -> Tensor:
-        """A window's own part of what leaves, at its place in the whole of it."""
+        Args:
+            visit: what they are shown to.
+            keep: whether to keep what ``backward`` needs.
+        """
         if len(self.windows) == 1:
-            return out
-        stride = self.stage.shrinks
-        if leaving is None:
-            height, width = self.entering.shape[2:]
-            leaving = blank(out, (height // stride, width // stride))
-        window.own.shrunk(stride).cut(leaving).copy_(window.owned(stride).cut(out))
-        return leaving
+            return self._forward_at_once(visit, keep=keep)
+        whole: list[Tensor] = []
+        for window in self.windows:
+            with torch.no_grad():
+                features, maps = self._maps(window, keep=keep)
+            self._show(features, window, visit)
+            whole = whole or [self._blank(*each) for each in maps]
+            for (part, stride), all_ in zip(maps, whole, strict=True):
+                window.own.shrunk(stride).cut(all_).copy_(window.owned(stride).cut(part))
+        self.gates = whole[1:]
+        return whole[0] if whole else None
+
+    def _maps(
+        self, window: Window, *, keep: bool
+    ) -> tuple[dict[str, Tensor], list[tuple[Tensor, int]]]:
+        """A window's features; and what is made whole, the map that leaves first, with strides."""
+        stage, seen = self.stage, window.seen.cut(self.entering)
+        if keep and not stage.last:
+            features, out, gates = stage.gated(seen)
+            return features, [(out, stage.shrinks), *((gate, stage.gate_stride) for gate in gates)]
+        features, leaving = stage(seen)
+        return features, [] if leaving is None else [(leaving, stage.shrinks)]
+
+    def _blank(self, part: Tensor, stride: int) -> Tensor:
+        """Room for the whole of a map with this stride, like a part of it."""
+        height, width = self.entering.shape[2:]
+        return blank(part, (height // stride, width // stride))
+
+    def _forward_at_once(self, visit: Visit, *, keep: bool) -> Tensor | None:
+        (window,) = self.windows
+        seen = self.entering.detach().requires_grad_(keep)
+        with torch.set_grad_enabled(keep):
+            features, out = self.stage(seen)
+        self._show(features, window, visit)
+        if keep:
+            end = next(reversed(features.values())) if out is None else out
+            self.kept = Computed(window, seen, features, end)
+        return None if out is None else out.detach()
+
+    def _show(self, features: Mapping[str, Tensor], window: Window, visit: Visit) -> None:
+        for layer, F in features.items():
+            stride = self.stage.stride(layer)
+            visit(layer, window.owned(stride).cut(F.detach()), window.own.shrunk(stride))
 
     def backward(self, tally: Tally, by_leaving: Tensor | None) -> Tensor:
         """The loss's gradient by the map that enters, given that by the map that leaves, if any."""
         if self.kept:
-            return self._gradient(self.kept, tally, by_leaving)
+            end = self.kept.end
+            by_end = torch.zeros_like(end) if by_leaving is None else by_leaving.to(end.dtype)
+            return self._gradient(self.kept, by_end, tally)
         dtype = torch.promote_types(self.entering.dtype, torch.float32)
         total = torch.zeros_like(self.entering, dtype=dtype)
         for window in self.windows:
             with torch.enable_grad():
-                done = self.compute(window)
-            window.seen.cut(total).add_(self._gradient(done, tally, by_leaving))
+                seen = window.seen.cut(self.entering).detach().requires_grad_()
+                done = Computed(window, seen, *self.stage.head(seen))
+            by_end = self._by_end(done, by_leaving)
+            window.seen.cut(total).add_(self._gradient(done, by_end, tally))
             del done
         return total
 
-    def _gradient(self, done: Computed, tally: Tally, by_leaving: Tensor | None) -> Tensor:
+    def _by_end(self, done: Computed, by_leaving: Tensor | None) -> Tensor:
+        """The gradient by a head's end of what the window's own part of the map that leaves adds.
+
+        Its tail is not computed again: the gates are all that the way back depends on.
+        """
+        if by_leaving is None:
+            return torch.zeros_like(done.end)
+        window, stride = done.window, self.stage.shrinks
+        own = window.own.shrunk(stride).cut(by_leaving)
+        by_seen = blank(own, window.seen.shrunk(stride).size).zero_().to(done.end.dtype)
+        window.owned(stride).cut(by_seen).copy_(own)
+        seen = window.seen.shrunk(self.stage.gate_stride)
+        return self.stage.back(by_seen, [seen.cut(gate) for gate in self.gates])
+
+    def _gradient(self, done: Computed, by_end: Tensor, tally: Tally) -> Tensor:
         """The gradient by what one window saw, of all that its own part adds to the loss."""
-        window, features = done.window, dict(done.features)
-        if done.out is None or by_leaving is None:
-            deepest, root = features.popitem()  # all the others lead to it
-            by_root = self._adder(deepest, root, window, tally)(torch.zeros_like(root))
-        else:
-            stride = self.stage.shrinks
-            root = window.owned(stride).cut(done.out)
-            by_root = window.own.shrunk(stride).cut(by_leaving).to(root.dtype)
-        for layer, F in features.items():
-            F.register_hook(self._adder(layer, F, window, tally))  # type: ignore[no-untyped-call]
-        (gradient,) = torch.autograd.grad(root, done.seen, by_root)
+        for layer, F in done.features.items():
+            add = self._adder(layer, F, done.window, tally)
+            if F is done.end:
+                by_end = add(by_end)
+            else:
+                F.register_hook(add)  # type: ignore[no-untyped-call]
+        (gradient,) = torch.autograd.grad(done.end, done.seen, by_end)
         return gradient
 
     def _adder(
@@ -182,7 +238,7 @@ def walk(
         layers: by name.
         side: of a window, in pixels; None is the whole picture at once.
         visit: what they are shown to.
-        keep: whether to keep the graph of a stage that has one window only.
+        keep: whether to keep what the passes' ``backward`` needs.
     """
     passes: list[Pass] = []
     entering: Tensor | None = picture

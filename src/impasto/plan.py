@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from impasto.config import Config, Size, schedule
 from impasto.descent import history_of
@@ -18,13 +19,31 @@ from impasto.vgg import VGG, Stage, block_of
 FLOAT_BYTES, PICTURE_CHANNELS = 4, 3
 GIGABYTE = 1e9
 
-# Found by measuring whole runs on Linux, from 256 to 4096 px: docs/performance.md.
-# At the last scale, besides L-BFGS's pairs: points, directions, gains, temporary ones.
-PICTURES = 18
+# The command line, where it takes windows, keeps freed blocks up to this size: a window's maps.
+# Larger ones, whole maps and pictures, go back at once.
+HELD_BYTES = 80_000_000
+
+# Fitted to the peaks of whole runs on Linux, at 384 to 1024 px whole and at 512 to 4096 px in
+# windows, and a few per cent above them all: docs/performance.md.
+PICTURES = (
+    11  # at the last scale, besides L-BFGS's pairs: points, directions, gains, temporary ones
+)
 KEPT = 2.0  # times a window's feature maps: with the pooling's choices and the gradient on its way
-FRAGMENTS = 1.5  # times what is held: gaps in the heap, which keeps freed memory for speed
-BETWEEN_BYTES = 250_000_000  # held for moments, when the maps are not: kernels being transformed
-LASTING_BYTES = 370_000_000  # kernels as Winograd and oneDNN want them, and libraries' own
+
+
+class Overhead(NamedTuple):
+    """What is held besides tensors that are in use.
+
+    Attributes:
+        lasting_bytes: kernels as Winograd and oneDNN want them, and libraries' own.
+        gaps: times the maps: the heap keeps freed ones, and new ones of other sizes fit badly.
+    """
+
+    lasting_bytes: int
+    gaps: float
+
+
+WHOLE, IN_WINDOWS = Overhead(440_000_000, 1.35), Overhead(650_000_000, 1.8)
 SAFE_SHARE = 0.9  # of what is free, that a plan may use: other programs want some too
 
 
@@ -94,14 +113,13 @@ def work_bytes(
     layers = [layer for layer, _ in (*config.content_layers, *config.style_layers)]
     pixels, (_, iterations) = size[0] * size[1], schedule(size, config)[-1]
     pairs = min(history_of(pixels), iterations) if config.optimizer == "lbfgs" else 0
-    pictures = PICTURES + 2 * pairs
     given = sum(height * width for height, width in originals)
-    floats = float(PICTURE_CHANNELS * (pictures * pixels + given))
+    floats = PICTURE_CHANNELS * float((PICTURES + 2 * pairs) * pixels + given)
     for layer, _ in config.content_layers:
         floats += network.channels(f"conv{layer[4:]}") * pixels / 4 ** (block_of(layer) - 1)
-    floats += maps(network.stages(layers, apart=side is not None), size, side)
-    held = floats * FLOAT_BYTES
-    return LASTING_BYTES + round(max(held * FRAGMENTS, held + BETWEEN_BYTES))
+    overhead = WHOLE if side is None else IN_WINDOWS
+    floats += overhead.gaps * maps(network.stages(layers, apart=side is not None), size, side)
+    return overhead.lasting_bytes + round(floats * FLOAT_BYTES)
 
 
 def maps(stages: Sequence[Stage], size: Size, side: int | None) -> float:
@@ -109,9 +127,11 @@ def maps(stages: Sequence[Stage], size: Size, side: int | None) -> float:
     worst, earlier, entering, at = 0.0, 0.0, 0.0, size  # the picture itself is counted elsewhere
     for stage in stages:
         leaving = 0.0 if stage.last else stage.channels * at[0] * at[1] / stage.shrinks**2
-        window = max(w.seen.size[0] * w.seen.size[1] for w in windows_of(stage, at, side))
+        several = windows_of(stage, at, side)
+        window = max(each.seen.size[0] * each.seen.size[1] for each in several)
         # What entered the stages up to this one, the gradients on either side, and the window.
         worst = max(worst, earlier + 2 * entering + leaving + KEPT * stage.floats * window)
-        earlier, entering = earlier + entering, leaving
+        gates = stage.gate_floats * at[0] * at[1] if len(several) > 1 else 0.0
+        earlier, entering = earlier + entering + gates, leaving
         at = (at[0] // stage.shrinks, at[1] // stage.shrinks)
     return worst

@@ -5,7 +5,7 @@ Simonyan & Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Ima
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
-from impasto.config import Edges, Pooling, split_layer
+from impasto.config import Edges, Pooling, Size, split_layer
 from impasto.conv import HALO_PX, PATCH_PX, FrozenConvolution
+from impasto.gates import packed, unpacked
 
 POOL_PX = 2  # a side of the pooling window, and its stride
 # Blocks that are walked through together when a picture is taken in windows. The first map is
@@ -85,6 +86,26 @@ class VGG(nn.Module):
         """Half the height and half the width, rounded down."""
         return nnf.max_pool2d(x, POOL_PX) if self.pooling == "max" else nnf.avg_pool2d(x, POOL_PX)
 
+    def pool_and_choice(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The pooled ReLU's output x, and a mask like x: what of it has a gradient there."""
+        with torch.enable_grad():
+            leaf = x.detach().requires_grad_()
+            pooled = self.pool(leaf)
+            (by_x,) = torch.autograd.grad(pooled, leaf, torch.ones_like(pooled))
+        return pooled.detach(), by_x.mul_(x) > 0
+
+    def unpool(self, by_pooled: Tensor, size: Size) -> Tensor:
+        """The gradient by what was pooled, of this (height, width), were all of it chosen."""
+        if self.pooling == "average":
+            by_pooled = by_pooled / POOL_PX**2
+        by_x = nnf.interpolate(by_pooled, scale_factor=POOL_PX, mode="nearest")
+        (height, width), (_, _, even, even_) = size, by_x.shape
+        return nnf.pad(by_x, [0, width - even_, 0, height - even])
+
+    def gradient(self, name: str, by_y: Tensor, gate: Tensor) -> Tensor:
+        """By what a convolution saw, from that by its ReLU's output and that one's gate."""
+        return self._kernel(name).gradient(by_y, gate)
+
     def channels(self, name: str) -> int:
         """How many feature maps a convolution makes."""
         return self._kernel(name).weight.shape[0]
@@ -114,7 +135,7 @@ class Stage:
     Attributes:
         network: whose they are.
         names: of the convolutions, shallow to deep.
-        wanted: layers to give back; others too may be named.
+        wanted: layers whose features are; others too may be named.
         last: whether nothing comes after it.
     """
 
@@ -129,10 +150,30 @@ class Stage:
         Args:
             x: the picture (1, 3, H, W), sRGB in [0, 1], or what the stage before gave.
         """
+        features, x = self.head(x)
+        if self.last:
+            return features, None
+        for name in self.tail:
+            x = self.network.convolve(name, x, relu=True)
+        return features, self.network.pool(x)
+
+    def gated(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor, list[Tensor]]:
+        """The same of a stage that is not the last, and what ``back`` wants to know, packed."""
+        features, x = self.head(x)
+        gates: list[Tensor] = []
+        for name in self.tail:
+            x = self.network.convolve(name, x, relu=True)
+            if name != self.tail[-1]:
+                gates.append(packed(x > 0))
+        pooled, choice = self.network.pool_and_choice(x)
+        return features, pooled, [*gates, packed(choice)]
+
+    def head(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """The features alone, and what the tail takes."""
         features: dict[str, Tensor] = {}
         x = self._entering(x).contiguous(memory_format=torch.channels_last)
         block = block_of(self.names[0])
-        for name in self.names:
+        for name in self.names[: len(self.names) - len(self.tail)]:
             if block_of(name) > block:
                 block, x = block + 1, self.network.pool(x)
             conv, relu = name, f"relu{name[4:]}"
@@ -144,7 +185,31 @@ class Stage:
                 x = x.relu()
             if relu in self.wanted:
                 features[relu] = x
-        return features, None if self.last else self.network.pool(x)
+        return features, x
+
+    def back(self, by_out: Tensor, gates: Sequence[Tensor]) -> Tensor:
+        """The gradient by what the tail took, from that by the pooled map, without its features."""
+        *_, height, width = gates[-1].shape
+        by_y = self.network.unpool(by_out, (height, width))
+        opened = (unpacked(gate, self.channels, by_y.dtype) for gate in reversed(gates))
+        if not self.tail:
+            return by_y * next(opened)
+        for name, gate in zip(reversed(self.tail), opened, strict=True):
+            by_y = self.network.gradient(name, by_y, gate)
+        return by_y
+
+    @property
+    def tail(self) -> tuple[str, ...]:
+        """The convolutions of its last block after the first one and after all that is wanted.
+
+        Nothing of them is needed on the way back but which features their ReLUs let through.
+        """
+        if self.last:
+            return ()
+        wanted = {f"conv{layer[4:]}" for layer in self.wanted}
+        block = [name for name in self.names if block_of(name) == block_of(self.names[-1])]
+        last = max([0, *(place for place, name in enumerate(block) if name in wanted)])
+        return tuple(block[last + 1 :])
 
     def _entering(self, x: Tensor) -> Tensor:
         if self.names[0] != self.network.names[0]:
@@ -166,7 +231,12 @@ class Stage:
     @property
     def shrinks(self) -> int:
         """How many positions of the stage's input lie between two of its output's."""
-        return self.stride(self.names[-1]) * POOL_PX
+        return self.gate_stride * POOL_PX
+
+    @property
+    def gate_stride(self) -> int:
+        """And between two of its gates'."""
+        return self.stride(self.names[-1])
 
     @property
     def align(self) -> int:
@@ -183,6 +253,13 @@ class Stage:
     def floats(self) -> float:
         """How many numbers its convolutions make for each position of its input."""
         return sum(self.network.channels(n) / self.stride(n) ** 2 for n in self.names)
+
+    @property
+    def gate_floats(self) -> float:
+        """And how many, of four bytes, its gates take."""
+        if self.last:
+            return 0.0
+        return max(1, len(self.tail)) * self.channels / 32 / self.gate_stride**2
 
 
 def block_of(layer: str) -> int:

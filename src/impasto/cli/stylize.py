@@ -153,13 +153,14 @@ def run(
         note: a line to say before the work, or ''.
         quiet: errors and nothing else.
     """
-    hold_memory()
     from impasto import api, checkpoint, image
+    from impasto.plan import HELD_BYTES
 
     inputs, target = [order.photo, order.painting, order.config.start], order.target
     image.check_target(target, inputs=inputs, bits=order.bits)
     job = api.prepare(order.photo, order.painting, order.config)
     job = job.as_before(before) if before else job
+    hold_memory(HELD_BYTES) if job.plan.side else hold_memory()
     image.check_target(target, bits=order.bits, size=job.size)
     keeper = job.keeper(folder, order.to_json(), before) if folder else None
     narrator = Narrator(job, quiet=quiet)
