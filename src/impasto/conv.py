@@ -83,8 +83,9 @@ def transforms() -> tuple[Transforms, Transforms]:
 def transform_kernel(weight: Tensor) -> Tensor:
     """A kernel (out, in, 3, 3) as (36, in, out): by column's point, then by row's."""
     G = transforms()[0].kernel
-    U = torch.einsum("ia,kcab,jb->jick", G, weight.double().cpu(), G)
-    return U.reshape(WINDOW_PX**2, weight.shape[1], weight.shape[0]).to(weight).contiguous()
+    out, inputs, *_ = weight.shape
+    flat = weight.permute(3, 2, 1, 0).reshape(KERNEL_PX**2, -1).cpu().double()
+    return (torch.kron(G, G) @ flat).to(weight).view(WINDOW_PX**2, inputs, out)
 
 
 class Scratch:
