@@ -9,7 +9,14 @@ from scipy.fft import dctn, idctn
 from conftest import noise_picture
 from impasto import descent
 from impasto.descent import LBFGS, Point
-from impasto.preconditioner import MOST_GAIN, Preconditioner, dot
+from impasto.preconditioner import (
+    MOST_GAIN,
+    Preconditioner,
+    cosines,
+    dot,
+    from_waves,
+    to_waves,
+)
 
 EXACT = torch.float64
 SIZES = [(16, 16), (17, 24), (30, 13), (2, 2)]
@@ -48,6 +55,14 @@ def test_without_pairs_it_moves_low_frequencies_further():
     for cycles in (1, 8):
         wave = torch.cos(2 * torch.pi * cycles * places / 32).expand(1, 3, 8, 32)
         torch.testing.assert_close(H(wave), wave / (cycles / 32 + 0.01))
+
+
+@pytest.mark.parametrize("size", [*SIZES, (1, 5)])
+def test_the_transform_is_that_of_the_matrices_which_a_gpu_takes(size):
+    picture, (down, across) = noise(size, 1), map(cosines, size)
+    torch.testing.assert_close(to_waves(picture), down @ picture @ across.T)
+    torch.testing.assert_close(from_waves(to_waves(picture)), picture)
+    torch.testing.assert_close(down.T @ to_waves(picture) @ across, picture)
 
 
 def test_a_border_says_nothing_of_the_one_across_the_picture():

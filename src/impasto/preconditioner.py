@@ -8,12 +8,17 @@ alike at every size, and differs from place to place, steadily over the iteratio
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
 import torch.nn.functional as nnf
+from scipy.fft import dctn, idctn
 from torch import Tensor
 
+BOTH_AXES: Mapping[str, Any] = MappingProxyType(
+    {"axes": (2, 3), "norm": "ortho", "workers": -1}
+)  # of height and width, on every core
 # In cycles a pixel: the inverse curvature is 1 / (frequency + this). Measured from pairs of steps
 # and gradient changes on three pairs of pictures at 128 and 256 px: 1 / frequency from 0.01 to 0.7.
 LOWEST_FREQUENCY = 0.01
@@ -34,8 +39,7 @@ class Preconditioner:
     """
 
     def __init__(self, like: Tensor) -> None:
-        height, width = self.size = (like.shape[2], like.shape[3])
-        self.down, self.across = cosines(height).to(like), cosines(width).to(like)
+        self.size = (like.shape[2], like.shape[3])
         frequencies = (torch.arange(length).to(like) / (2 * length) for length in self.size)
         down, across = torch.meshgrid(*frequencies, indexing="ij")
         self.root = (torch.hypot(down, across) + LOWEST_FREQUENCY).rsqrt()  # W^1/2
@@ -87,21 +91,34 @@ class Preconditioner:
     def _filtered(self, picture: Tensor, *, inverse: bool = False) -> Tensor:
         """W^1/2 times it, or W^-1/2."""
         root = self.root.reciprocal() if inverse else self.root
-        waves = self.down @ picture @ self.across.T
-        filtered: Tensor = self.down.T @ waves.mul_(root) @ self.across
-        return filtered
+        return from_waves(to_waves(picture).mul_(root))
 
 
 TINY = torch.finfo(torch.float32).tiny
 
 
-def cosines(length: int) -> Tensor:
-    """The orthonormal cosine transform (DCT-II) as a matrix, float64, a frequency a row.
+def to_waves(picture: Tensor) -> Tensor:
+    """The orthonormal cosine transform (DCT-II) of each channel.
 
     Unlike Fourier's, its waves do not join a picture's left border to its right one, where they
-    are seen as strips of foreign colour. A product with it costs no more than an FFT up to about
-    1000 px, and a tenth of an iteration at 4096 px.
+    are seen as strips of foreign colour.
     """
+    if picture.device.type == "cpu":
+        return torch.from_numpy(dctn(picture.numpy(), **BOTH_AXES))
+    down, across = (cosines(length).to(picture) for length in picture.shape[2:])
+    return down @ picture @ across.T
+
+
+def from_waves(waves: Tensor) -> Tensor:
+    """The picture that has this transform."""
+    if waves.device.type == "cpu":
+        return torch.from_numpy(idctn(waves.numpy(), **BOTH_AXES))
+    down, across = (cosines(length).to(waves) for length in waves.shape[2:])
+    return down.T @ waves @ across
+
+
+def cosines(length: int) -> Tensor:
+    """The transform as a matrix, float64, a frequency a row: PyTorch has no other for a GPU."""
     places, frequencies = torch.arange(length) + 0.5, torch.arange(length)[:, None]
     waves: Tensor = torch.cos(frequencies.double() * places.double() * (torch.pi / length))
     waves[0] /= 2**0.5
