@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from impasto.cli import pictures, weights
+from impasto.cli import measures, pictures, weights
 from impasto.cli.process import BAD_INPUT, BROKEN, STOPPED
 from impasto.cli.resume import resume
 from impasto.cli.stylize import stylize
@@ -32,6 +32,8 @@ app.command()(stylize)
 app.command()(resume)
 app.command("styles")(pictures.styles)
 app.command("show")(pictures.show)
+app.command("evaluate")(measures.evaluate)
+app.command("compare")(measures.compare)
 app.add_typer(weights.app, name="weights")
 
 

@@ -17,7 +17,7 @@ The files here, each using only those above it:
     own_format  the project's safetensors: save, and int8 back to float
     formats     which format a file is, and a reader for each: one row a format
     reading     read: a file to Weights
-    store       the embedded file and the cache: resolve, add, verify, available
+    store       the embedded file and the cache: resolve, perceptual, add, verify, available
     download    fetch: a published file into the cache
 """
 
@@ -35,6 +35,7 @@ from impasto.weights.store import (
     available,
     cache_dir,
     embedded_path,
+    perceptual,
     resolve,
     verify,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "embedded_path",
     "fetch",
     "fold",
+    "perceptual",
     "read",
     "resolve",
     "save",

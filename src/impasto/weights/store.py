@@ -7,7 +7,10 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+from torch import Tensor
+
 from impasto.errors import WeightsError, did_you_mean
+from impasto.files import read_safetensors
 from impasto.weights import published
 from impasto.weights.networks import ARCHITECTURES
 from impasto.weights.own_format import SUFFIX, save, stored_source
@@ -78,6 +81,17 @@ def resolve(backbone: str | Path = "auto") -> Weights:
         "`impasto weights add FILE` takes a file that you have",
         f"--backbone {EMBEDDED} needs no download",
     )
+
+
+def perceptual() -> tuple[Weights, list[Tensor]]:
+    """The embedded vgg16 and LPIPS's weights for five of its layers, (channels,) each.
+
+    Raises:
+        WeightsError: the file is damaged.
+    """
+    network, (tensors, _) = read(embedded_path()), read_safetensors(embedded_path())
+    heads = [key for key in tensors if key.startswith("lpips.")]
+    return network, [tensors[key] for key in sorted(heads)]
 
 
 def unwritable(folder: Path, error: OSError) -> WeightsError:

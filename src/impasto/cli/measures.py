@@ -1,0 +1,209 @@
+"""`impasto evaluate` and `impasto compare`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from impasto.errors import ConfigError, did_you_mean, printable
+
+if TYPE_CHECKING:
+    from impasto.appraise import Appraisal
+    from impasto.metrics import Measures
+
+HELP = {
+    "score": "content lost and style left in one; lower is better",
+    "lpips": "distance from the photograph as people see it; 0: none",
+    "ssim": "likeness to the photograph in light and dark; 1: same",
+    "lost": "of the photograph's feature variance, by fraction",
+    "style_left": "of the photograph's style distance, where held out",
+    "style_distance": "from the painting, where held out; 0: its style",
+    "tv": "total variation: how much neighbouring pixels differ",
+}
+LARGER_IS_BETTER = ("ssim",)
+
+Content = Annotated[
+    Path | None, typer.Option("--content", "-c", metavar="PHOTO", help="The photograph.")
+]
+Style = Annotated[
+    str | None,
+    typer.Option("--style", "-p", metavar="PAINTING", help="The painting, or a style's name."),
+]
+Size = Annotated[
+    int,
+    typer.Option(metavar="PX", min=16, help="Longer side at which larger pictures are measured."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+def evaluate(
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="The result.")],
+    content: Content = None,
+    style: Style = None,
+    size: Size = 1024,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a picture against its photograph and its painting.
+
+    [dim]impasto evaluate out.png --content photo.jpg --style painting.jpg[/dim]
+
+    What each number says, and what it does not: docs/measures.md.
+    """
+    from impasto.appraise import Appraiser
+
+    _check_wanted(content, style)
+    appraisal = Appraiser(content, style, size=size)(picture)
+    if as_json:
+        typer.echo(json.dumps(as_dict(appraisal), indent=2))
+        return
+    console = Console(highlight=False)
+    height, width = appraisal.size
+    console.print(
+        f"[bold]{escape(printable(appraisal.name))}[/bold], measured at {width} x {height} px"
+    )
+    console.print(numbers_table(appraisal.measures))
+    if appraisal.measures.style:
+        console.print(style_table(appraisal))
+
+
+def compare(
+    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="The candidates.")],
+    content: Content = None,
+    style: Style = None,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="|".join(HELP).replace("_", "-"), help="What to sort by."),
+    ] = None,
+    size: Size = 1024,
+    as_json: AsJson = False,
+) -> None:
+    """Measure several pictures and sort them, the best first.
+
+    [dim]impasto compare a.png b.png c.png --content photo.jpg --style painting.jpg[/dim]
+
+    Sorted by the score where there are a photograph and a painting; else by what there is.
+    """
+    from impasto.appraise import Appraiser
+
+    _check_wanted(content, style)
+    key = parse_key(by)
+    appraiser = Appraiser(content, style, size=size)
+    appraisals = [(str(path), appraiser(path)) for path in pictures]
+    key = key or _default_key(appraisals[0][1].measures)
+    ranked = ranking(appraisals, key)
+    if as_json:
+        typer.echo(json.dumps([{"picture": path, **as_dict(a)} for path, a in ranked], indent=2))
+        return
+    Console(highlight=False).print(ranking_table(ranked, key))
+
+
+def parse_key(by: str | None) -> str | None:
+    """What to sort by; a ConfigError where it is no measure."""
+    known = [name.replace("_", "-") for name in HELP]
+    if by is not None and by not in known:
+        raise ConfigError(f"--by {by!r}", f"allowed: {', '.join(known)}", did_you_mean(by, known))
+    return by and by.replace("-", "_")
+
+
+def ranking_table(ranked: list[tuple[str, Appraisal]], key: str) -> Table:
+    """A line a picture; the number that it is sorted by in bold."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("picture", overflow="fold")
+    known = [name for name in HELP if value(ranked[0][1].measures, name) is not None]
+    columns = [name for name in known if name in (key, *shown_beside(known))]
+    for name in columns:
+        words = f"[bold]{title(name)}[/bold]" if name == key else title(name)
+        table.add_column(words, justify="right", no_wrap=True)
+    names = [Path(path).name for path, _ in ranked]
+    for (path, appraisal), name in zip(ranked, names, strict=True):
+        cells = (f"{value(appraisal.measures, column):.4f}" for column in columns)
+        shown = name if names.count(name) == 1 else path
+        table.add_row(escape(printable(shown)), *cells)
+    return table
+
+
+def shown_beside(known: list[str]) -> list[str]:
+    """Numbers for a table: a style distance says no more beside what is left of it."""
+    return [name for name in known if name != "style_distance" or "style_left" not in known]
+
+
+def ranking(appraisals: list[tuple[str, Appraisal]], key: str) -> list[tuple[str, Appraisal]]:
+    """The best first; a ConfigError where the number is not known."""
+    found = [value(appraisal.measures, key) for _, appraisal in appraisals]
+    if None in found:
+        raise ConfigError(
+            f"--by {key.replace('_', '-')} without what it compares with",
+            "score and style-left want --content and --style; lpips, ssim and lost want --content, "
+            "style-distance wants --style",
+        )
+    sign = -1 if key in LARGER_IS_BETTER else 1
+    return sorted(appraisals, key=lambda each: sign * (value(each[1].measures, key) or 0.0))
+
+
+def numbers_table(measures: Measures) -> Table:
+    """A line a number."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, words in HELP.items():
+        number = value(measures, name)
+        if number is not None:
+            table.add_row(f"  {title(name)}", f"{number:.4f}", f"[dim]{words}[/dim]")
+    return table
+
+
+def style_table(appraisal: Appraisal) -> Table:
+    """Style by layer."""
+    measures = appraisal.measures
+    table = Table(box=None, pad_edge=False)
+    table.add_column("  style")
+    table.add_column("distance", justify="right")
+    if measures.left:
+        table.add_column("left", justify="right")
+    table.add_column("")
+    for layer, distance in measures.style.items():
+        left = [f"{measures.left[layer]:.4f}"] if measures.left else []
+        optimised = "optimised" if layer in appraisal.optimised else "[dim]held out[/dim]"
+        table.add_row(f"  {layer}", f"{distance:.4f}", *left, optimised)
+    return table
+
+
+def value(measures: Measures, name: str) -> float | None:
+    """A number by name."""
+    number: float | None = getattr(measures, name)
+    return number
+
+
+def title(name: str) -> str:
+    """How a number is called in a table."""
+    return {"lpips": "LPIPS", "ssim": "SSIM", "tv": "TV"}.get(name, name.replace("_", " "))
+
+
+def as_dict(appraisal: Appraisal) -> dict[str, Any]:
+    """All of it, ready for JSON."""
+    measures = appraisal.measures
+    return {
+        "size": list(appraisal.size),
+        **{name: value(measures, name) for name in HELP},
+        "style": dict(measures.style),
+        "left": dict(measures.left),
+        "optimised": list(appraisal.optimised),
+    }
+
+
+def _check_wanted(content: Path | None, style: str | None) -> None:
+    if content is None and style is None:
+        raise ConfigError(
+            "neither --content nor --style", "the photograph, the painting, or both are wanted"
+        )
+
+
+def _default_key(measures: Measures) -> str:
+    """The first that is known, of those that say something about the pictures at hand."""
+    if measures.score is not None:
+        return "score"
+    return "lpips" if measures.lpips is not None else "style_distance"
