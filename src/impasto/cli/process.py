@@ -14,7 +14,7 @@ from typing import Any, TextIO
 # glibc's mallopt parameters, from its malloc.h.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4
 NEVER_BYTES = 2**31 - 1
-TOP_PAD_BYTES = 64 * 2**20
+TOP_PAD_BYTES = 2**20
 
 
 BROKEN, BAD_INPUT, STOPPED = 1, 2, 130  # exit statuses
