@@ -196,6 +196,82 @@ def test_one_strength_means_one_balance_over_photographs_paintings_and_sizes():
     assert lost[1] == pytest.approx(lost[0], rel=0.15)  # the same pair at another size
 
 
+def balance(run):
+    """Fractions of the photograph's features lost, and of the way to the painting left."""
+    content, painting = Config().weights()
+    style = sum(value for key, value in run.history[-1].items() if key.startswith("style"))
+    return run.history[-1]["content relu4_2"] / content, style / painting
+
+
+COLOURS = [
+    ("luminance", {}),
+    ("photo", {}),
+    ("photo", {"color_match": "histogram"}),
+    ("painting", {}),
+]
+
+
+@pytest.mark.parametrize(("color", "more"), COLOURS)
+def test_one_strength_means_one_balance_whosever_the_colours_are(color, more):
+    settings = {"size": 96, "backbone": "vgg16", "iterations": 30, "color": color, **more}
+    lost, left = balance(stylize(data.coffee(), "night-swirls", **settings))
+    assert 0.4 < lost < 0.9
+    assert left < 0.35
+
+
+CHROMA = torch.tensor([[0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])  # YIQ's I and Q
+
+
+def chroma(pixels):
+    return CHROMA @ pixels[0].flatten(1)
+
+
+def test_with_luminance_alone_every_picture_has_the_photographs_colours(photograph):
+    shown = []
+    run = stylize(
+        photograph,
+        "night-swirls",
+        color="luminance",
+        on_step=lambda s: shown.append(s.picture()),
+        **FEW,
+    )
+    wanted = image.load(photograph).pixels
+    for pixels in (run.pixels, shown[-1]):
+        inside = ((pixels > 0) & (pixels < 1)).all(1).flatten()
+        assert float((chroma(pixels) - chroma(wanted))[:, inside].abs().max()) < 1e-5
+        assert float((pixels - wanted).abs().mean()) > 0.02
+    painted = stylize(photograph, "night-swirls", **FEW).pixels
+    assert float((chroma(painted) - chroma(wanted)).abs().mean()) > 0.02
+
+
+def test_a_stopped_run_with_luminance_alone_has_the_photographs_colours_too(photograph):
+    def stop(step):
+        raise KeyboardInterrupt
+
+    run = stylize(photograph, "night-swirls", color="luminance", on_step=stop, **FEW)
+    assert run.stopped == CTRL_C
+    wanted = image.load(photograph).pixels
+    inside = ((run.pixels > 0) & (run.pixels < 1)).all(1).flatten()
+    assert float((chroma(run.pixels) - chroma(wanted))[:, inside].abs().max()) < 1e-5
+
+
+def test_recoloured_a_picture_comes_out_in_the_palette_asked_for(photograph):
+    photo = image.load(photograph).pixels
+    paint = image.load(api.styles.find("night-swirls")).pixels
+    means = {}
+    for color in ("painted", "photo", "painting"):
+        run = stylize(
+            photograph, "night-swirls", color=color, size=96, iterations=25, backbone="vgg16"
+        )
+        means[color] = run.pixels.mean((2, 3))
+
+    def away(color, palette):
+        return float((means[color] - palette.mean((2, 3))).norm())
+
+    assert away("photo", photo) < 0.3 * away("painted", photo)
+    assert away("painting", paint) < away("painted", paint)
+
+
 @given(
     painting=st.tuples(st.integers(16, 3000), st.integers(16, 3000)),
     scale=st.floats(0.1, 1),

@@ -16,7 +16,7 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from impasto import image, memory, styles, weights
+from impasto import color, image, memory, styles, weights
 from impasto.checkpoint import Checkpoint, Keeper, check_fits, check_folder
 from impasto.config import LAST, STARTS, Config, Size, configure, scale_size, schedule
 from impasto.errors import ConfigError, DivergenceError, PictureError, did_you_mean
@@ -90,7 +90,7 @@ class Result:
 
     def save(self, path: str | Path, *, bits: int = 8, recipe: bool = True) -> Path:
         """Write the picture; its format is the path's suffix. ``bits`` 16 is for PNG and TIFF."""
-        kept = self.recipe if recipe else None
+        kept = {**self.recipe, "bits": bits} if recipe else None
         return image.save(self.pixels, path, alpha=self.alpha, recipe=kept, bits=bits)
 
     def _repr_png_(self) -> bytes:
@@ -108,6 +108,7 @@ class Job:
         photograph: what is repainted.
         painting: in whose manner.
         start: what the optimisation starts from, where it is a picture of its own.
+        colours: whose colours the result takes; None where they are as painted.
         backbone: the network's weights.
         device: where it runs.
         dtype: of the network's features.
@@ -119,6 +120,7 @@ class Job:
     photograph: Picture
     painting: Picture
     start: Picture | None
+    colours: Picture | None
     backbone: weights.Weights
     device: torch.device
     dtype: torch.dtype
@@ -138,15 +140,15 @@ class Job:
         network = network_of(self.backbone, self.config).lowered(self.dtype).to(self.device)
         after = after.to(self.device) if after else None
         side = self.plan.side
-        return optimize(network, self._subject(), self.size, self.config, after, side)
+        steps = optimize(network, self._subject(), self.size, self.config, after, side)
+        return (replace(step, finish=self._finish) for step in steps)
 
-    def as_before(self, before: Checkpoint) -> Job:
-        """It, computed in the windows of the run that a checkpoint is of; memory may have changed.
+    def in_windows_of(self, facts: Mapping[str, Any]) -> Job:
+        """It, computed in the windows of the run that has these facts; memory may have changed.
 
         Windows of another size round otherwise, and the bytes would differ.
         """
-        side = before.facts.get("windows_px")
-        return replace(self, plan=replace(self.plan, side=side))
+        return replace(self, plan=replace(self.plan, side=facts.get("windows_px")))
 
     def run(self, on_step: OnStep | None = None, before: Checkpoint | None = None) -> Result:
         """The whole optimisation; one that ends early keeps what there is after a first step.
@@ -181,14 +183,21 @@ class Job:
         return self._result(last, history, stopped)
 
     def _result(self, last: Step, history: list[dict[str, Any]], stopped: str | None) -> Result:
-        pixels = last.picture()
+        pixels = last.pixels
         if last.scale != self.size:  # stopped at a coarser scale
-            subject = self._subject()
-            pixels = enlarge(last.pixels, self.size, subject.detail).cpu()
+            pixels = enlarge(pixels, self.size, self._subject().detail)
+        pixels = self._finish(pixels.to("cpu", copy=True))
         alpha = self.photograph.alpha
         if alpha is not None:
             alpha = image.resize(alpha, self.size)
         return Result(pixels, alpha, history, self.recipe(last), stopped)
+
+    def _finish(self, pixels: Tensor) -> Tensor:
+        """The picture to show, of the pixels that were optimised, (1, 3, h, w) on the CPU."""
+        if self.colours is None:
+            return pixels
+        size = (pixels.shape[2], pixels.shape[3])
+        return color.with_luminance(image.resize(self.colours.pixels, size), pixels)
 
     def keeper(
         self, directory: Path, command: Mapping[str, Any], before: Checkpoint | None = None
@@ -220,6 +229,7 @@ class Job:
     def facts(self) -> dict[str, Any]:
         """All that decides the picture; no times, no paths."""
         settings = asdict(self.config)
+        settings.pop("snapshots")
         for name in ("backbone", "start"):  # where they are paths: the file's name
             settings[name] = Path(settings[name]).name
         inputs = {"photograph": self.photograph, "painting": self.painting, "start": self.start}
@@ -279,6 +289,10 @@ def prepare(content: PictureSource, style: PictureSource, config: Config) -> Job
     check_size(size, config)
     device = choose_device(config.device)
     originals = [each.size for each in (photograph, painting, start) if each]
+    colours = photograph if config.color == "luminance" else None
+    photograph, painting = recoloured(photograph, painting, config)
+    if start and colours:
+        start = replace(start, pixels=color.grey(start.pixels))
     planned = plan(
         network_of(backbone, config),
         size,
@@ -288,7 +302,21 @@ def prepare(content: PictureSource, style: PictureSource, config: Config) -> Job
         free_bytes=memory.free_bytes(device),
     )
     dtype = choose_dtype(config.precision, device)
-    return Job(photograph, painting, start, backbone, device, dtype, size, planned, config)
+    return Job(photograph, painting, start, colours, backbone, device, dtype, size, planned, config)
+
+
+def recoloured(photograph: Picture, painting: Picture, config: Config) -> tuple[Picture, Picture]:
+    """Both as the network is to see them: in grey, or in one's palette."""
+    photo, paint = photograph.pixels, painting.pixels
+    match = color.match_covariance if config.color_match == "covariance" else color.match_histogram
+    if config.color == "luminance":
+        photo, paint = color.grey(photo), color.grey(paint)
+        paint = color.match_luminance(paint, photo)
+    elif config.color == "photo":
+        paint = match(paint, photo)
+    elif config.color == "painting":
+        photo = match(photo, paint)
+    return replace(photograph, pixels=photo), replace(painting, pixels=paint)
 
 
 def network_of(backbone: weights.Weights, config: Config) -> VGG:

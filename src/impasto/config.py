@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
@@ -22,6 +23,8 @@ Optimizer = Literal["lbfgs", "adam", "gd"]
 Pooling = Literal["max", "average"]
 Edges = Literal["replicate", "zeros"]
 Quality = Literal["draft", "normal", "fine"]
+Color = Literal["painted", "luminance", "photo", "painting"]
+ColorMatch = Literal["covariance", "histogram"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Weighted = tuple[tuple[str, float], ...]  # layers by name, each with its weight
 Size = tuple[int, int]  # (height, width) in pixels
@@ -32,6 +35,7 @@ FITS = ("auto", "whole", "tiles")
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 LEAST_FIT_BYTES = 10**6  # less is a slip: a number of gigabytes without its unit
 ORIGINAL = "original"  # the size of the photograph itself
+PAINTING = "painting"  # what a look may hold besides settings
 LAST = -1  # the snapshot of the last iteration, whichever that is
 
 LARGEST_SIZE_PX = 16_384
@@ -116,6 +120,42 @@ def parse_number(text: str) -> float | str:
     return text
 
 
+def parse_look(text: str, source: str) -> dict[str, Any]:
+    """The settings in a look, which is TOML, ready for `configure`; ``painting`` may be with them.
+
+    Layers are a table, ``{ relu1_1 = 1.0, relu3_1 = 0.5 }``, or written as on the command line.
+
+    Args:
+        text: the TOML.
+        source: what errors call it.
+
+    Raises:
+        ConfigError: no TOML, or a setting that there is not.
+    """
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"{source}: it is no TOML ({error})", "lines such as strength = 0.6"
+        ) from error
+    names = (*(field.name for field in fields(Config)), PAINTING)
+    settings: dict[str, Any] = {}
+    for key, value in given.items():
+        name = key.replace("-", "_")
+        if name not in names:
+            raise ConfigError(f"{source}: setting {key!r}", "", did_you_mean(name, names))
+        settings[name] = _from_toml(name, value)
+    return settings
+
+
+def _from_toml(name: str, value: Any) -> Any:
+    if name in ("content_layers", "style_layers"):
+        return tuple(value.items()) if isinstance(value, dict) else parse_layers(str(value))
+    if name == "fit" and isinstance(value, str):
+        return parse_fit(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
 CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "distance": get_args(Distance),
@@ -123,6 +163,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "edges": get_args(Edges),
         "optimizer": get_args(Optimizer),
         "quality": get_args(Quality),
+        "color": get_args(Color),
+        "color_match": get_args(ColorMatch),
         "precision": get_args(Precision),
         "device": DEVICES,
     }
@@ -213,6 +255,12 @@ class Config:
         start: ``content``, ``noise``, ``noise*content`` or the path of a picture.
         style_scale: size of the painting against the photograph's: above 1 for broader strokes.
         style_size: longer side of the painting in pixels, instead of ``style_scale``.
+        color: whose colours the result has: ``painted``, as the style has it; ``luminance``: the
+            photograph's own, and only light and dark are repainted; ``photo``: the painting is
+            recoloured to the photograph's palette first; ``painting``: the photograph to the
+            painting's.
+        color_match: how a palette is matched: ``covariance``, a linear map of colours, or
+            ``histogram``, channel by channel.
         seed: of the noise.
         device: ``auto`` (CUDA, else MPS, else CPU), ``cuda``, ``mps`` or ``cpu``.
         precision: of the network's features: ``float32``, or ``bfloat16``, faster on GPUs that have
@@ -251,6 +299,8 @@ class Config:
     start: str = "content"
     style_scale: float = 1.0
     style_size: int | None = None
+    color: Color = "painted"
+    color_match: ColorMatch = "covariance"
     seed: int = 0
     device: str = "auto"
     precision: Precision = "auto"
@@ -263,6 +313,8 @@ class Config:
             if not isinstance(value, str | os.PathLike):
                 raise ConfigError(f"{name} {value!r}", "a name or a path is wanted")
             object.__setattr__(self, name, os.fspath(value))
+        if not isinstance(self.pyramid, bool):
+            raise ConfigError(f"pyramid {self.pyramid!r}", "true or false is wanted")
         for name, allowed in CHOICES.items():
             _check_choice(name, getattr(self, name), allowed)
         for name, (low, high) in RANGES.items():
@@ -285,6 +337,11 @@ class Config:
             )
         if self.style_size is not None and self.style_scale != 1:
             raise ConfigError("style_size and style_scale both", "one of them is wanted")
+        if self.color_match != "covariance" and self.color not in ("photo", "painting"):
+            raise ConfigError(
+                f"color_match {self.color_match!r} with color {self.color!r}",
+                "palettes are matched with color photo or painting",
+            )
         if max(self.weights()) == 0:
             raise ConfigError("nothing to optimise: both content and style weigh 0")
 

@@ -17,6 +17,11 @@ from impasto.image import resize
 Sized = Callable[[Size], Tensor]  # a picture (1, 3, H, W) at the size (height, width) asked for
 
 
+def unchanged(pixels: Tensor) -> Tensor:
+    """They are the picture to show."""
+    return pixels
+
+
 @dataclass(frozen=True)
 class Step:
     """What one iteration left behind.
@@ -29,6 +34,7 @@ class Step:
         losses: by term: ``content relu4_2``, ``style relu1_1``, ..., ``tv``; weights included.
         note: what a person should know of this iteration, mostly ''.
         state: the minimiser's, from which `optimize` goes on.
+        finish: what makes of the pixels the picture to show, of the same size.
     """
 
     iteration: int
@@ -39,10 +45,13 @@ class Step:
     note: str = ""
     pixels: Tensor = field(repr=False, compare=False, kw_only=True)
     state: State = field(repr=False, compare=False, kw_only=True, default_factory=dict)
+    finish: Callable[[Tensor], Tensor] = field(
+        repr=False, compare=False, kw_only=True, default=unchanged
+    )
 
     def picture(self) -> Tensor:
         """A copy of the picture as it stands: (1, 3, h, w), sRGB in [0, 1], on the CPU."""
-        return self.pixels.detach().to("cpu", copy=True)
+        return self.finish(self.pixels.detach().to("cpu", copy=True))
 
     def row(self) -> dict[str, Any]:
         """It as a flat row, ready for a table."""

@@ -8,17 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from impasto.errors import ConfigError, did_you_mean, nearest_file
+from impasto.sheet import Print, sheet
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageDraw
+    from PIL import Image
 
-# The contact sheet's measures, in pixels, and its colours.
-COLUMNS = 3
-PICTURE_PX = 360  # the square that each picture is fitted into
-CAPTION_PX = 56
-MARGIN_PX = 28
-NAME_FONT_PX, TITLE_FONT_PX = 22, 15
-BACKGROUND, INK, FAINT_INK = "#f7f5f0", "#2a2724", "#7c766d"
+COLUMNS = 3  # of the contact sheet
 
 
 @dataclass(frozen=True)
@@ -117,37 +112,10 @@ def _nearest(path: Path, names: list[str]) -> str:
 
 def contact_sheet() -> Image.Image:
     """Every built-in style in a grid with its name and title beneath, as an RGB picture."""
-    from PIL import Image, ImageDraw
+    from PIL import Image
 
-    rows = -(-len(STYLES) // COLUMNS)
-    cell_w, cell_h = PICTURE_PX + MARGIN_PX, PICTURE_PX + CAPTION_PX + MARGIN_PX
-    size = (COLUMNS * cell_w + MARGIN_PX, rows * cell_h + MARGIN_PX)
-    sheet = Image.new("RGB", size, BACKGROUND)
-    draw = ImageDraw.Draw(sheet)
-    for index, style in enumerate(STYLES):
-        row, column = divmod(index, COLUMNS)
-        _hang(sheet, draw, style, MARGIN_PX + column * cell_w, MARGIN_PX + row * cell_h)
-    return sheet
-
-
-def _hang(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, style: BuiltinStyle, left: int, top: int
-) -> None:
-    """Put one style, fitted to the square, into the cell at (left, top), and label it."""
-    from PIL import Image, ImageFont, ImageOps
-
-    with Image.open(style.path) as opened:
-        picture = ImageOps.contain(
-            opened.convert("RGB"), (PICTURE_PX, PICTURE_PX), Image.Resampling.LANCZOS
-        )
-    x = left + (PICTURE_PX - picture.width) // 2
-    y = top + PICTURE_PX - picture.height  # stood on the line above the captions
-    sheet.paste(picture, (x, y))
-    middle, under = left + PICTURE_PX / 2, top + PICTURE_PX
-    lines = (
-        (style.name, NAME_FONT_PX, INK, under + 10),
-        (style.title, TITLE_FONT_PX, FAINT_INK, under + 38),
-    )
-    for text, font_px, ink, at in lines:
-        font = ImageFont.load_default(font_px)
-        draw.text((middle, at), text, fill=ink, font=font, anchor="mt")
+    prints = []
+    for style in STYLES:
+        with Image.open(style.path) as opened:
+            prints.append(Print(opened.convert("RGB"), style.name, style.title))
+    return sheet(prints, COLUMNS)

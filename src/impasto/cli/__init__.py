@@ -16,8 +16,10 @@ import typer
 
 from impasto.cli import measures, pictures, weights
 from impasto.cli.process import BAD_INPUT, BROKEN, STOPPED
+from impasto.cli.rerun import rerun
 from impasto.cli.resume import resume
 from impasto.cli.stylize import stylize
+from impasto.cli.sweep import sweep
 from impasto.errors import ImpastoError
 
 DEBUG = "IMPASTO_DEBUG"  # set it to see the traceback of an unexpected error
@@ -30,6 +32,8 @@ app = typer.Typer(
 )
 app.command()(stylize)
 app.command()(resume)
+app.command()(rerun)
+app.command()(sweep)
 app.command("styles")(pictures.styles)
 app.command("show")(pictures.show)
 app.command("evaluate")(measures.evaluate)

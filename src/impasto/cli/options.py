@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from impasto.config import CHOICES, FITS, LAST, PRESETS, STARTS
+from impasto.config import CHOICES, FITS, LAST, PRESETS, STARTS, Config
 
 PICTURE, BALANCE, OPTIMISATION, OUTPUT = "Picture", "Balance", "Optimisation", "Output"
 
@@ -46,10 +46,11 @@ def choices(name: str) -> str:
 
 Photo = Annotated[Path, typer.Argument(metavar="PHOTO", help="The photograph.", show_default=False)]
 Painting = Annotated[
-    str,
+    str | None,
     typer.Argument(
         metavar="PAINTING",
-        help="The painting: a file, or a built-in style's name (see impasto styles).",
+        help="The painting: a file, or a built-in style's name (see impasto styles). It may be in "
+        "--config instead.",
         show_default=False,
     ),
 ]
@@ -65,12 +66,24 @@ Output = Annotated[
         "pictures, in the current folder, and no file is overwritten.",
     ),
 ]
+Look = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        rich_help_panel=PICTURE,
+        show_default=False,
+        help="A look: settings in TOML, such as strength = 0.6; what is given here comes first.",
+    ),
+]
 Preset = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="|".join(PRESETS),
         rich_help_panel=PICTURE,
-        help="The best picture for the time, or Gatys et al. 2015 as printed.",
+        show_default=False,
+        help="The best picture for the time, or Gatys et al. 2015 as printed. "
+        rf"\[default: {Config.preset}]",
     ),
 ]
 Size = Annotated[
@@ -87,6 +100,20 @@ StyleSize = Annotated[
 Start = Annotated[
     str | None,
     setting("start", "What the optimisation starts from.", PICTURE, f"{'|'.join(STARTS)}|FILE"),
+]
+Color = Annotated[
+    str | None,
+    setting(
+        "color",
+        "Whose colours: as painted; the photo's own, repainting light alone; or one picture "
+        "recoloured first, to the palette of the photo or of the painting.",
+        PICTURE,
+        choices("color"),
+    ),
+]
+ColorMatch = Annotated[
+    str | None,
+    setting("color_match", "How a palette is matched.", PICTURE, choices("color_match")),
 ]
 Seed = Annotated[str | None, setting("seed", "Of the noise to start from.", PICTURE, "N")]
 Strength = Annotated[

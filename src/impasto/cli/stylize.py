@@ -27,23 +27,33 @@ from impasto.cli.process import (
 from impasto.cli.progress import Narrator
 from impasto.config import (
     LAST,
+    PAINTING,
     PRESETS,
     RANGES,
     Config,
     configure,
     parse_fit,
     parse_layers,
+    parse_look,
     parse_number,
     parse_size,
     parse_snapshots,
 )
-from impasto.errors import CheckpointError, ConfigError, PictureError, printable
+from impasto.errors import (
+    CheckpointError,
+    ConfigError,
+    PictureError,
+    did_you_mean,
+    nearest_file,
+    printable,
+)
 
 if TYPE_CHECKING:
     from impasto.api import Job, Result
     from impasto.checkpoint import Checkpoint, Keeper
     from impasto.optimize import Step
 
+SWITCHES = {"yes": True, "true": True, "no": False, "false": False}
 PARSERS: Mapping[str, Callable[[str], Any]] = {
     **dict.fromkeys(RANGES, parse_number),
     "size": parse_size,
@@ -56,13 +66,16 @@ PARSERS: Mapping[str, Callable[[str], Any]] = {
 
 def stylize(
     photo: o.Photo,
-    painting: o.Painting,
+    painting: o.Painting = None,
     output: o.Output = None,
-    preset: o.Preset = Config.preset,
+    look: o.Look = None,
+    preset: o.Preset = None,
     size: o.Size = None,
     quality: o.Quality = None,
     style_scale: o.StyleScale = None,
     style_size: o.StyleSize = None,
+    color: o.Color = None,
+    color_match: o.ColorMatch = None,
     start: o.Start = None,
     seed: o.Seed = None,
     strength: o.Strength = None,
@@ -95,7 +108,8 @@ def stylize(
 
     [dim]impasto stylize photo.jpg painting.jpg -o out.png
     impasto stylize photo.jpg night-swirls -o night.png --strength 0.7
-    impasto stylize photo.jpg charcoal -o large.png --size 1024[/dim]
+    impasto stylize photo.jpg charcoal -o large.png --size 1024
+    impasto stylize photo.jpg --config look.toml[/dim]
 
     Ctrl-C stops and keeps the picture as it stands; --resume goes on from there.
     """
@@ -103,24 +117,70 @@ def stylize(
     for name, parse in PARSERS.items():
         if settings[name] is not None:
             settings[name] = parse(settings[name])
-    config = configure(settings.pop("preset"), **settings)
+    config, painting = _with_look(look, settings, painting)
     if not checkpoint and (resume or checkpoint_dir):
         raise ConfigError("--no-checkpoint with --resume or --checkpoint-dir", "one or the other")
     target = output or Path(f"{photo.stem}-{Path(painting).stem}.png")
-    folder = checkpoint_dir or target.with_name(f"{target.stem}-checkpoint")
+    folder = checkpoint_dir or checkpoint_folder(target)
     before, note = _find(folder, resume) if checkpoint else (None, "")
     if not output and not before:
-        _check_unused(target)
+        check_unused(target)
     order = Order(photo, painting, config, target, bits, recipe, snapshot_dir)
     run(order, folder if checkpoint else None, before, note, quiet)
 
 
-def _check_unused(target: Path) -> None:
+def parse_setting(text: str) -> tuple[str, Any]:
+    """``"strength=0.5"`` as a setting's name and its value, for Config to judge."""
+    name, equals, value = text.partition("=")
+    name = name.strip().removeprefix("--").replace("-", "_")
+    known = list(Config.__dataclass_fields__)
+    if not equals or name not in known:
+        near = did_you_mean(name, known).replace("_", "-")
+        raise ConfigError(f"setting {text!r}", "NAME=VALUE, as impasto stylize has them", near)
+    if isinstance(getattr(Config, name), bool):
+        return name, SWITCHES.get(value.strip().lower(), value)
+    return name, PARSERS.get(name, str)(value.strip())
+
+
+def _with_look(
+    look: Path | None, given: Mapping[str, Any], painting: str | None
+) -> tuple[Config, str]:
+    """The config and the painting: what is given, and for the rest what a look says."""
+    settings = _read_look(look) if look else {}
+    settings |= {name: value for name, value in given.items() if value is not None}
+    in_look = settings.pop(PAINTING, None)
+    config = configure(settings.pop("preset", Config.preset), **settings)
+    painting = painting or in_look
+    if not painting:
+        wanted = "a file, or a style's name (impasto styles lists them), as PAINTING or in --config"
+        raise ConfigError("no painting", wanted)
+    return config, painting
+
+
+def _read_look(path: Path) -> dict[str, Any]:
+    """The settings in a file; a painting's path in it is seen from where the file is."""
+    try:
+        settings = parse_look(path.read_text(encoding="utf-8"), f"look '{path}'")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise ConfigError(f"look '{path}': {reason}", "", nearest_file(path)) from error
+    beside = path.parent / str(settings.get(PAINTING, ""))
+    if PAINTING in settings and beside.is_file():
+        settings[PAINTING] = str(beside)
+    return settings
+
+
+def check_unused(target: Path) -> None:
     """That a name which nobody asked for is free."""
     if os.path.lexists(target):
         raise ConfigError(
             f"{target} exists, and without -o nothing is overwritten", "", f"add -o {target}"
         )
+
+
+def checkpoint_folder(target: Path) -> Path:
+    """Where a picture's checkpoint is kept if nothing else is said."""
+    return target.with_name(f"{target.stem}-checkpoint")
 
 
 def _find(folder: Path, resume: bool) -> tuple[Checkpoint | None, str]:
@@ -142,7 +202,12 @@ def going_on(before: Checkpoint) -> str:
 
 
 def run(
-    order: Order, folder: Path | None, before: Checkpoint | None, note: str, quiet: bool
+    order: Order,
+    folder: Path | None,
+    before: Checkpoint | None,
+    note: str,
+    quiet: bool,
+    like: Mapping[str, Any] | None = None,
 ) -> None:
     """Check everything, say what will be done, do it, and write the picture.
 
@@ -152,6 +217,7 @@ def run(
         before: the checkpoint to go on from, if any.
         note: a line to say before the work, or ''.
         quiet: errors and nothing else.
+        like: facts of a run that this one is to repeat to the byte.
     """
     from impasto import api, checkpoint, image
     from impasto.plan import HELD_BYTES
@@ -159,7 +225,8 @@ def run(
     inputs, target = [order.photo, order.painting, order.config.start], order.target
     image.check_target(target, inputs=inputs, bits=order.bits)
     job = api.prepare(order.photo, order.painting, order.config)
-    job = job.as_before(before) if before else job
+    like = before.facts if before else like
+    job = job.in_windows_of(like) if like else job
     hold_memory(HELD_BYTES) if job.plan.side else hold_memory()
     image.check_target(target, bits=order.bits, size=job.size)
     keeper = job.keeper(folder, order.to_json(), before) if folder else None

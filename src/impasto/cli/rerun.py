@@ -1,0 +1,166 @@
+"""`impasto rerun`: make a picture again from the recipe in it, or make it larger."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from impasto.cli import options as o
+from impasto.cli.order import Order, as_tuples
+from impasto.cli.stylize import check_unused, checkpoint_folder, run
+from impasto.config import STARTS, Config, parse_size
+from impasto.errors import PictureError, WeightsError, printable
+
+Given = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", show_default=False, help="Where it is now, if not beside PICTURE."
+    ),
+]
+Picture = Annotated[
+    Path, typer.Argument(metavar="PICTURE", help="One of impasto's.", show_default=False)
+]
+Target = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        show_default=False,
+        help="The result. Left out, PICTURE-again or PICTURE-SIZE, in the current folder.",
+    ),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(metavar="PX", show_default=False, help="Another size than the recipe's."),
+]
+
+
+def rerun(
+    picture: Picture,
+    output: Target = None,
+    size: Size = None,
+    photo: Given = None,
+    painting: Given = None,
+    start: Given = None,
+    backbone: Given = None,
+    quiet: o.Quiet = False,
+) -> None:
+    """Make a picture again from its recipe, or make it larger.
+
+    [dim]impasto rerun out.png
+    impasto rerun draft.png --size 2048 -o large.png[/dim]
+
+    At the same size, with the same versions on the same machine, it is byte for byte the same.
+    Photograph and painting are looked for beside PICTURE and in the current folder, by name, and
+    have to be the very same files.
+    """
+    from impasto import image
+
+    recipe = image.read_recipe(picture)
+    config = config_of(recipe, picture)
+    if config.start not in STARTS:
+        config = replace(config, start=str(find("start", start, recipe, picture)))
+    config = replace(config, backbone=backbone_of(recipe, backbone, picture))
+    config = replace(config, size=parse_size(size)) if size else config
+    suffix = f"{config.size}" if size else "again"
+    target = output or Path(f"{picture.stem}-{suffix}{picture.suffix}")
+    order = Order(
+        find("photograph", photo, recipe, picture),
+        str(find("painting", painting, recipe, picture)),
+        config,
+        target,
+        int(str(recipe.get("bits", 8))),
+        True,
+        None,
+    )
+    if not output:
+        check_unused(target)
+    run(
+        order, checkpoint_folder(target), None, differences(recipe), quiet, None if size else recipe
+    )
+    if not quiet and not size:
+        same = picture.read_bytes() == target.read_bytes()
+        typer.echo("Byte for byte the same." if same else "Not the same bytes.")
+
+
+def config_of(recipe: Mapping[str, Any], picture: Path) -> Config:
+    """The settings in a recipe."""
+    try:
+        settings = {name: as_tuples(value) for name, value in recipe["settings"].items()}
+        return Config(**settings)
+    except (LookupError, TypeError, AttributeError) as error:
+        given = f"picture '{picture}' has a recipe that this version cannot follow ({error})"
+        raise PictureError(given, "", "impasto show tells what is in it") from error
+
+
+def find(role: str, given: Path | None, recipe: Mapping[str, Any], picture: Path) -> Path:
+    """The file that was the photograph, the painting or the start, known by its checksum.
+
+    Raises:
+        PictureError: it is not there, or another file has its name.
+    """
+    from impasto.styles import STYLES
+
+    try:
+        known = recipe["inputs"][role]
+        name, wanted = str(known["name"]), str(known["sha256"])
+    except (LookupError, TypeError) as error:
+        raise PictureError(f"picture '{picture}' has a recipe without its {role}") from error
+    option = f"--{'photo' if role == 'photograph' else role}"
+    builtin = [style.path for style in STYLES if style.path.name == name]
+    places = [given] if given else [*builtin, picture.parent / name, Path(name)]
+    there = [place for place in places if place.is_file()]
+    for place in there:
+        if hashlib.sha256(place.read_bytes()).hexdigest() == wanted:
+            return place
+    if there:
+        raise PictureError(
+            f"{role} '{there[0]}' is another file than the one that '{picture.name}' was made from",
+            f"its sha256 begins with {wanted[:12]}",
+            f"give the original with {option}",
+        )
+    where = f"'{given}' is not there" if given else f"'{name}' is not beside it, nor in this folder"
+    raise PictureError(f"{role} of '{picture}': {where}", "", f"say with {option} where it is")
+
+
+def backbone_of(recipe: Mapping[str, Any], given: Path | None, picture: Path) -> str:
+    """The name or path under which the very network that a recipe names is here.
+
+    Raises:
+        WeightsError: another one, or none, goes by that name here.
+    """
+    from impasto import weights
+
+    try:
+        known: Mapping[str, Any] = recipe["backbone"]
+        wanted, network, source = (str(known[name]) for name in ("sha256", "name", "source"))
+    except (LookupError, TypeError) as error:
+        raise PictureError(f"picture '{picture}' has a recipe without its network") from error
+    names = [str(given or recipe["settings"]["backbone"])]
+    names += [network] if names == ["auto"] else []
+    for name in names:
+        if weights.resolve(name).sha256 == wanted:
+            return name
+    raise WeightsError(
+        f"'{picture}' was made with {source}, and here {names[-1]} is another network",
+        "",
+        "give its file with --backbone",
+    )
+
+
+def differences(recipe: Mapping[str, Any]) -> str:
+    """What of the versions is not as it was, and may change the bytes; '' if nothing is."""
+    versions: Mapping[str, Any] = recipe.get("versions", {})
+    other = [
+        f"{name} was {printable(versions[name])}"
+        for name in ("impasto", "torch", "numpy", "pillow")
+        if name in versions and versions[name] != version(name)
+    ]
+    return f"The bytes may differ: {', '.join(other)}." if other else ""

@@ -1,0 +1,169 @@
+"""`impasto sweep`: an option or two varied, on one sheet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from impasto.cli import options as o
+from impasto.cli.process import Stream, hear_stops, hold_memory, ignore_stops
+from impasto.cli.progress import is_dumb
+from impasto.cli.stylize import parse_setting
+from impasto.config import Config, schedule
+from impasto.errors import ConfigError, PictureError, printable
+
+if TYPE_CHECKING:
+    from impasto.api import Job
+    from impasto.optimize import Step
+    from impasto.sweep import Cell, Tried, Variation
+
+DEFAULT_SIZE_PX = 256  # enough to see what an option does, and four times as fast as 512
+SHEET = Path("sweep.png")
+
+Vary = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NAME=A,B,...",
+        help="An option of impasto stylize and its values; once or twice. Where values have commas "
+        "of their own, part them by semicolons.",
+        show_default=False,
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="Any other option, for all.", show_default=False
+    ),
+]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="The sheet; beside it a table, .csv, and a folder with all pictures.",
+    ),
+]
+
+
+def sweep(
+    photo: o.Photo,
+    painting: Annotated[str, typer.Argument(metavar="PAINTING", help="A file, or a style's name.")],
+    vary: Vary,
+    output: Output = SHEET,
+    settings: Set = None,
+    quiet: o.Quiet = False,
+) -> None:
+    """Try an option's values, or two options' against each other, on one sheet.
+
+    [dim]impasto sweep photo.jpg charcoal --vary strength=0.2,0.5,0.8
+    impasto sweep photo.jpg charcoal --vary strength=0.3,0.6 --vary style-scale=0.5,1,2
+    impasto sweep photo.jpg charcoal --vary learning-rate=0.1,1,10 --set optimizer=gd[/dim]
+
+    Pictures are 256 px unless --set size=... or --vary size=... says otherwise. The same command
+    again goes on where one was stopped: what is there already is not made again.
+    """
+    from impasto import image
+    from impasto import sweep as room
+
+    given = dict(map(parse_setting, settings or []))
+    given.setdefault("size", DEFAULT_SIZE_PX)
+    variations = [parse_variation(text) for text in vary]
+    given = {
+        name: value for name, value in given.items() if name not in {v.name for v in variations}
+    }
+    image.check_target(output, inputs=[photo, painting])
+    folder, table = output.with_suffix(""), output.with_suffix(".csv")
+    folder = folder.with_name(f"{folder.name}-pictures")
+    cells = room.cells(variations, given.pop("preset", Config.preset), given, folder)
+    make_folder(folder)
+    hold_memory()
+    hear_stops()
+    done: list[Tried] = []
+    with Teller(cells, quiet=quiet) as teller:
+        try:
+            for tried in room.sweep(photo, painting, cells, table, teller.begin, teller):
+                done.append(tried)
+                teller.end(tried)
+        finally:
+            ignore_stops()
+            if done:
+                image.save(image.load(room.contact_sheet(done)).pixels, output)
+    failed = sum(each.failed for each in done)
+    words = f", {failed} of them failed" if failed else ""
+    typer.echo(f"Wrote {output} and {table}: {len(done)} pictures{words}")
+
+
+def parse_variation(text: str) -> Variation:
+    """``"strength=0.2,0.5"``: a setting's name and its values."""
+    from impasto.sweep import Variation
+
+    name, equals, listed = text.partition("=")
+    words = [part.strip() for part in listed.split(";" if ";" in listed else ",")]
+    if not equals or not all(words):
+        raise ConfigError(f"--vary {text!r}", "an option and values such as strength=0.2,0.5,0.8")
+    parsed = [parse_setting(f"{name}={word}") for word in words]
+    return Variation(parsed[0][0], tuple(value for _, value in parsed), tuple(words))
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of the pictures, before the work."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        given = f"{folder}: the folder cannot be made ({error.strerror})"
+        raise PictureError(given, "", "choose another place with -o") from error
+
+
+class Teller:
+    """Tells on standard error where a sweep stands: a bar, or a line a picture."""
+
+    def __init__(self, cells: Sequence[Cell], *, quiet: bool) -> None:
+        self.cells, self.number = cells, 0
+        stderr = Stream(sys.stderr)
+        self.console = Console(file=cast(Any, stderr), quiet=quiet, highlight=False)
+        self.progress = Progress(
+            TextColumn("{task.fields[number]}/{task.fields[count]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(compact=True),
+            console=self.console,
+            disable=quiet or not self.console.is_terminal or is_dumb(self.console),
+        )
+        self.task: TaskID | None = None
+
+    def __enter__(self) -> Teller:
+        self.progress.start()
+        total = float(len(self.cells))
+        self.task = self.progress.add_task("", total=total, number=0, count=len(self.cells))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def begin(self, cell: Cell, job: Job) -> None:
+        """A picture that has to be made."""
+        self.work = sum(height * width * n for (height, width), n in schedule(job.size, job.config))
+        if self.task is not None:
+            self.progress.update(self.task, description=printable(cell.label))
+
+    def __call__(self, step: Step) -> None:
+        """An iteration of it."""
+        height, width = step.scale
+        if self.task is not None:
+            self.progress.advance(self.task, height * width / self.work)
+
+    def end(self, tried: Tried) -> None:
+        """What came of it."""
+        self.number += 1
+        if self.task is not None:
+            self.progress.update(self.task, completed=float(self.number), number=self.number)
+        seconds = "" if tried.seconds is None else f", {tried.seconds:.0f} s"
+        words = f"{self.number}/{len(self.cells)}  {tried.cell.label}: {tried.status}{seconds}"
+        self.console.print(printable(words), markup=False, soft_wrap=True)

@@ -1,0 +1,85 @@
+"""Whose colours a picture has: luminance kept apart, or a picture recoloured to another's palette.
+
+Gatys, Bethge, Hertzmann & Shechtman 2016, "Preserving Color in Neural Artistic Style Transfer".
+Pictures are (1, 3, H, W), sRGB in [0, 1]; two of them may differ in size.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# Of red, green and blue in YIQ's Y, the luminance of the paper's section 4 (ITU-R BT.601).
+LUMA = (0.299, 0.587, 0.114)
+PLAIN = 1e-6  # of Y's variance: a picture with less contrast, 0.1 %, has none to stretch
+FAINT = 1e-4  # of a palette's largest variance: a hundredth of its contrast is noise, not a colour
+
+
+def luminance(picture: Tensor) -> Tensor:
+    """Y of YIQ, (1, 1, H, W) in [0, 1]."""
+    weights = torch.tensor(LUMA).to(picture)
+    return (picture * weights.view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
+def grey(picture: Tensor) -> Tensor:
+    """The picture without its colours."""
+    return luminance(picture).expand(-1, 3, -1, -1).contiguous()
+
+
+def with_luminance(colours: Tensor, light: Tensor) -> Tensor:
+    """A picture with the luminance of ``light``, and the I and Q of ``colours``, of the same size.
+
+    Of the three channels of YIQ only Y changes, and it counts alike in red, green and blue.
+    """
+    return (colours + (luminance(light) - luminance(colours))).clamp(0, 1)
+
+
+def match_luminance(picture: Tensor, target: Tensor) -> Tensor:
+    """The picture with mean and deviation of its luminance as the target's: section 4.
+
+    So that a dark painting does not make the picture dark, whose colours are the photograph's.
+    """
+    Y, wanted = luminance(picture), luminance(target)
+    gain = (wanted.var() / Y.var().clamp(min=PLAIN)).sqrt()
+    return (picture + ((Y - Y.mean()) * gain + wanted.mean() - Y)).clamp(0, 1)
+
+
+def match_covariance(picture: Tensor, target: Tensor) -> Tensor:
+    """The picture with mean and covariance of its colours as the target's, the nearest such one.
+
+    A linear map of colours, section 3 of the paper. Of all that give the covariance this is the one
+    that moves colours least: Pitie & Kokaram 2007, "The linear Monge-Kantorovitch linear colour
+    mapping". Where a colour would leave [0, 1] it stays at the border.
+    """
+    flat, wanted = colours(picture), colours(target)
+    S, T = torch.cov(flat), torch.cov(wanted)
+    half, inverse = powers(S, 0.5), powers(S, -0.5)
+    A = inverse @ powers(half @ T @ half, 0.5) @ inverse
+    moved = A @ (flat - flat.mean(1, keepdim=True)) + wanted.mean(1, keepdim=True)
+    return moved.view_as(picture[0])[None].to(picture).clamp(0, 1)
+
+
+def match_histogram(picture: Tensor, target: Tensor) -> Tensor:
+    """The picture with each channel's histogram as the target's: no linear map, and no mixing."""
+    from skimage.exposure import match_histograms
+
+    arrays = (each[0].permute(1, 2, 0).cpu().numpy() for each in (picture, target))
+    matched = match_histograms(*arrays, channel_axis=2)
+    return torch.from_numpy(matched).permute(2, 0, 1)[None].to(picture).clamp(0, 1)
+
+
+def colours(picture: Tensor) -> Tensor:
+    """(3, positions), float64."""
+    return picture[0].flatten(1).double()
+
+
+def powers(S: Tensor, exponent: float) -> Tensor:
+    """A symmetric positive semidefinite matrix to a power.
+
+    To a negative one only as far as it has spread: a grey picture's colours stay as grey.
+    """
+    values, Q = torch.linalg.eigh(S)
+    spread = values > FAINT * values[-1] if exponent < 0 else values > 0
+    raised = torch.where(spread, values, torch.ones_like(values)) ** exponent
+    power: Tensor = (Q * torch.where(spread, raised, torch.zeros_like(raised))) @ Q.T
+    return power

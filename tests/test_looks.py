@@ -1,0 +1,204 @@
+"""Looks in files, and pictures made again from what is in them, through the real command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import PIL.Image
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage import data
+
+from impasto import image
+from impasto.cli import main
+from impasto.config import RANGES, WHOLE, Config, configure, parse_look
+from impasto.errors import ConfigError
+
+QUICK = ["--size", "64", "--iterations", "4", "--backbone", "vgg16"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory with a photograph and a painting in it, and an empty cache."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
+    PIL.Image.fromarray(data.coffee()).resize((96, 64)).save("photo.png")
+    PIL.Image.fromarray(data.chelsea()).resize((90, 60)).save("painting.png")
+    return tmp_path
+
+
+def impasto(capsys, *words, status=0):
+    with pytest.raises(SystemExit) as exit_:
+        main([str(word) for word in words])
+    out = capsys.readouterr()
+    assert (exit_.value.code or 0) == status, out
+    return out
+
+
+def settings_of(path):
+    return image.read_recipe(path)["settings"]
+
+
+LOOK = """
+painting = "paintings/mine.png"
+strength = 0.7
+color = "luminance"
+size = 64
+iterations = 4
+backbone = "vgg16"
+fit = "6GB"
+style-layers = { relu1_1 = 1, relu3_1 = 0.5 }
+"""
+
+
+def test_a_look_holds_settings_and_the_command_line_comes_first(folder, capsys):
+    Path("looks/paintings").mkdir(parents=True)
+    shutil.copy("painting.png", "looks/paintings/mine.png")
+    Path("looks/a.toml").write_text(LOOK)
+    look = ("--config", "looks/a.toml")
+    impasto(capsys, "stylize", "photo.png", "-o", "a.png", *look, "--strength", "0.4")
+    found = settings_of("a.png")
+    assert found["strength"] == 0.4
+    assert found["color"] == "luminance"
+    assert found["fit"] == 6 * 10**9
+    assert found["style_layers"] == [["relu1_1", 1], ["relu3_1", 0.5]]
+    assert image.read_recipe("a.png")["inputs"]["painting"]["name"] == "mine.png"
+    impasto(capsys, "stylize", "photo.png", "charcoal", "-o", "b.png", *look)
+    assert image.read_recipe("b.png")["inputs"]["painting"]["name"] == "charcoal.jpg"
+
+
+def test_a_look_can_begin_from_a_preset_and_name_a_built_in_style(folder, capsys):
+    Path("p.toml").write_text('preset = "paper"\npainting = "charcoal"\niterations = 2\n')
+    impasto(
+        capsys, "stylize", "photo.png", "-o", "p.png", "--config", "p.toml", *QUICK[:2], *QUICK[4:]
+    )
+    assert settings_of("p.png")["preset"] == "paper"
+    assert settings_of("p.png")["iterations"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("strenght = 0.5", "did you mean strength?"),
+        ("strength = 2", "a number from 0 to 1"),
+        ("strength", "no TOML"),
+        ("size = 64", "no painting"),
+        ('style_layers = "relu9_1"', "layers are conv1_1"),
+        ("style_layers = 3", "layers are conv1_1"),
+        ('color = "luminence"', "did you mean luminance?"),
+        ("strength = [1, 2]", "a number from 0 to 1"),
+    ],
+)
+def test_a_bad_look_is_one_line(folder, capsys, text, words):
+    Path("bad.toml").write_text(text)
+    out = impasto(capsys, "stylize", "photo.png", "--config", "bad.toml", status=2)
+    assert words in out.err
+    assert out.err.count("\n") == 1
+
+
+def test_a_look_that_is_not_there_or_no_text_is_one_line(folder, capsys):
+    Path("look.toml").write_text("size = 64")
+    out = impasto(capsys, "stylize", "photo.png", "--config", "lok.toml", status=2)
+    assert "did you mean 'look.toml'?" in out.err
+    out = impasto(capsys, "stylize", "photo.png", "--config", "photo.png", status=2)
+    assert "no text" in out.err
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            name: st.integers(1, 9) if name in WHOLE else st.floats(0.1, 1)
+            for name in RANGES
+            if name not in ("learning_rate", "style_size")
+        },
+    )
+)
+def test_numbers_in_a_look_are_those_of_the_settings(numbers):
+    text = "\n".join(f"{name.replace('_', '-')} = {value!r}" for name, value in numbers.items())
+    assert configure(**parse_look(text, "look")) == Config(**numbers)
+
+
+def test_an_unknown_setting_is_named_with_its_file():
+    with pytest.raises(ConfigError, match=r"look 'a.toml': setting 'colour'; did you mean color\?"):
+        parse_look("colour = 1", "look 'a.toml'")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_a_picture_made_again_is_the_same_to_the_byte(folder, capsys, suffix):
+    made = ("--strength", "0.6", "--snapshots", "1", "--color", "photo", "--style-scale", "0.8")
+    impasto(capsys, "stylize", "photo.png", "painting.png", "-o", f"a{suffix}", *QUICK, *made)
+    out = impasto(capsys, "rerun", f"a{suffix}")
+    assert "Byte for byte the same" in out.out
+    assert Path(f"a-again{suffix}").read_bytes() == Path(f"a{suffix}").read_bytes()
+    assert not Path("a-again-snapshots").exists()
+    assert not Path("a-again-checkpoint").exists()
+
+
+def test_so_it_is_with_16_bits_a_start_of_its_own_and_in_windows(folder, capsys):
+    more = ("--bits", 16, "--start", "painting.png", "--fit", "tiles")
+    impasto(capsys, "stylize", "photo.png", "night-swirls", "-o", "a.png", *QUICK, *more)
+    impasto(capsys, "rerun", "a.png", "-o", "b.png", "-q")
+    assert Path("b.png").read_bytes() == Path("a.png").read_bytes()
+
+
+def test_from_another_folder_the_files_are_found_beside_it_or_where_they_are_said_to_be(
+    folder, capsys, monkeypatch
+):
+    impasto(capsys, "stylize", "photo.png", "painting.png", "-o", "a.png", *QUICK)
+    Path("else").mkdir()
+    Path("painting.png").rename("else/renamed.png")
+    monkeypatch.chdir(folder / "else")
+    out = impasto(capsys, "rerun", "../a.png", status=2)
+    assert "'painting.png' is not beside it" in out.err
+    assert "--painting" in out.err
+    impasto(capsys, "rerun", "../a.png", "--painting", "renamed.png", "-o", "b.png")
+    # The recipe has the new name; the pixels are the same.
+    assert PIL.Image.open("b.png").tobytes() == PIL.Image.open("../a.png").tobytes()
+
+
+def test_another_file_of_the_same_name_is_an_error_and_never_a_wrong_picture(folder, capsys):
+    impasto(capsys, "stylize", "photo.png", "painting.png", "-o", "a.png", *QUICK)
+    PIL.Image.fromarray(data.astronaut()).resize((64, 64)).save("painting.png")
+    out = impasto(capsys, "rerun", "a.png", status=2)
+    assert "is another file than the one" in out.err
+    assert not Path("a-again.png").exists()
+
+
+def test_larger_on_demand(folder, capsys):
+    impasto(capsys, "stylize", "photo.png", "painting.png", "-o", "a.png", *QUICK)
+    impasto(capsys, "rerun", "a.png", "--size", "96")
+    assert PIL.Image.open("a-96.png").size == (96, 64)
+    before, after = (settings_of(name) for name in ("a.png", "a-96.png"))
+    assert {**before, "size": 96} == after
+    out = impasto(capsys, "rerun", "a.png", "--size", "96", status=2)
+    assert "exists" in out.err
+
+
+def test_what_cannot_be_made_again_says_why(folder, capsys):
+    out = impasto(capsys, "rerun", "photo.png", status=2)
+    assert "holds no recipe" in out.err
+    impasto(capsys, "stylize", "photo.png", "painting.png", "-o", "a.png", *QUICK)
+    recipe = image.read_recipe("a.png")
+    pixels = image.load("a.png").pixels
+    settings = {**recipe["settings"], "sparkle": 3}
+    image.save(pixels, "odd.png", recipe={**recipe, "settings": settings})
+    assert "cannot follow" in impasto(capsys, "rerun", "odd.png", status=2).err
+    image.save(pixels, "bare.png", recipe={"settings": recipe["settings"]})
+    assert "recipe" in impasto(capsys, "rerun", "bare.png", status=2).err
+    other = {**recipe, "backbone": {**recipe["backbone"], "sha256": "0" * 64}}
+    image.save(pixels, "other.png", recipe=other)
+    assert "--backbone" in impasto(capsys, "rerun", "other.png", status=2).err
+
+
+def test_other_versions_are_told(folder, capsys):
+    impasto(capsys, "stylize", "photo.png", "painting.png", "-o", "a.png", *QUICK)
+    recipe = image.read_recipe("a.png")
+    recipe["versions"]["torch"] = "1.0"
+    image.save(image.load("a.png").pixels, "old.png", recipe=json.loads(json.dumps(recipe)))
+    out = impasto(capsys, "rerun", "old.png")
+    assert "The bytes may differ: torch was 1.0" in out.err
+    assert "Not the same bytes" in out.out

@@ -1,0 +1,181 @@
+"""Sweeps through the real command line: every combination, one sheet, a table, and going on."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import PIL.Image
+import pytest
+from skimage import data
+
+from impasto import api, image
+from impasto.cli import main
+from impasto.cli.stylize import parse_setting
+from impasto.errors import ConfigError, DivergenceError
+from impasto.sheet import CAPTION_PX, MARGIN_PX, PICTURE_PX
+from impasto.sweep import slug
+
+QUICK = ["--set", "size=64", "--set", "iterations=3", "--set", "backbone=vgg16"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
+    PIL.Image.fromarray(data.coffee()).resize((96, 64)).save("photo.png")
+    return tmp_path
+
+
+def sweep(capsys, *words, status=0):
+    with pytest.raises(SystemExit) as exit_:
+        main(["sweep", "photo.png", "charcoal", *QUICK, *map(str, words)])
+    out = capsys.readouterr()
+    assert (exit_.value.code or 0) == status, out
+    return out
+
+
+def rows():
+    with Path("sweep.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def grid(columns, lines):
+    """A sheet's size, of pictures of 64 x 43 px."""
+    width, height = PICTURE_PX + MARGIN_PX, round(PICTURE_PX * 43 / 64) + CAPTION_PX + MARGIN_PX
+    return columns * width + MARGIN_PX, lines * height + MARGIN_PX
+
+
+ONE = ("--vary", "strength=0.2,0.8")
+TWO = ("--vary", "strength=0.2,0.8", "--vary", "style-scale=0.5,1,2")
+
+
+def test_two_options_make_a_grid_a_table_and_pictures_with_their_recipes(folder, capsys):
+    out = sweep(capsys, *TWO)
+    assert "6 pictures" in out.out
+    assert "6/6  strength 0.8, style-scale 2: done" in out.err
+    assert PIL.Image.open("sweep.png").size == grid(3, 2)
+    found = rows()
+    assert [(row["strength"], row["style_scale"]) for row in found] == [
+        (strength, scale) for strength in ("0.2", "0.8") for scale in ("0.5", "1", "2")
+    ]
+    for row in found:
+        recipe = image.read_recipe(Path("sweep-pictures") / row["picture"])
+        assert recipe["settings"]["strength"] == float(row["strength"])
+        assert recipe["settings"]["style_scale"] == float(row["style_scale"])
+        assert float(row["loss total"]) == pytest.approx(recipe["losses"]["total"], rel=1e-5)
+        assert float(row["seconds"]) > 0
+        assert 0 < float(row["lpips"]) < 1
+    faint, strong = found[1], found[4]
+    assert float(faint["lost"]) < float(strong["lost"])
+
+
+def test_what_is_there_is_not_made_again_and_what_is_other_is(folder, capsys, monkeypatch):
+    sweep(capsys, *ONE)
+    table = Path("sweep.csv").read_text()
+    Path("sweep-pictures/strength-0.2.png").unlink()
+    made = []
+    run = api.Job.run
+    monkeypatch.setattr(
+        api.Job, "run", lambda job, *rest: made.append(job.config) or run(job, *rest)
+    )
+    sweep(capsys, *ONE)
+    assert [config.strength for config in made] == [0.2]
+    again = Path("sweep.csv").read_text()
+    assert [line.split(",")[:4] for line in again.splitlines()] == [
+        line.split(",")[:4] for line in table.splitlines()
+    ]
+    assert all(row["seconds"] for row in rows())
+    assert PIL.Image.open("sweep.png").size == grid(2, 1)
+    made.clear()
+    sweep(capsys, *ONE, "--set", "seed=1")
+    assert len(made) == 2
+
+
+def test_ctrl_c_keeps_what_there_is_and_the_same_command_goes_on(folder, capsys, monkeypatch):
+    run, made = api.Job.run, []
+
+    def interrupted(job, *rest):
+        if len(made) == 1:
+            raise KeyboardInterrupt
+        made.append(job)
+        return run(job, *rest)
+
+    monkeypatch.setattr(api.Job, "run", interrupted)
+    sweep(capsys, "--vary", "strength=0.2,0.8", status=130)
+    assert len(rows()) == 1
+    assert PIL.Image.open("sweep.png").size == grid(1, 1)
+    monkeypatch.setattr(api.Job, "run", run)
+    sweep(capsys, *ONE)
+    assert [row["status"] for row in rows()] == ["done"] * 2
+    assert PIL.Image.open("sweep.png").size == grid(2, 1)
+
+
+def test_one_that_diverges_is_shown_as_such_and_the_others_are_made(folder, capsys, monkeypatch):
+    run = api.Job.run
+
+    def diverging(job, *rest):
+        if job.config.strength == 0.5:
+            raise DivergenceError("the loss is nan at the first picture")
+        return run(job, *rest)
+
+    monkeypatch.setattr(api.Job, "run", diverging)
+    out = sweep(capsys, "--vary", "strength=0.2,0.5,0.8")
+    assert "1 of them failed" in out.out
+    assert "strength 0.5: diverged: the loss is nan" in out.err
+    failed = rows()[1]
+    assert (failed["picture"], failed["lpips"]) == ("", "")
+    assert failed["status"].startswith("diverged")
+    assert PIL.Image.open("sweep.png").size == grid(3, 1)
+
+
+def test_a_step_that_explodes_is_told(folder, capsys):
+    words = ("--set", "optimizer=gd", "--vary", "learning-rate=0.1,1000", "--set", "pyramid=no")
+    sweep(capsys, *words)
+    calm, wild = rows()
+    assert calm["status"] == "done"
+    assert wild["status"].startswith("stepped back")
+
+
+def test_values_with_commas_of_their_own_are_parted_by_semicolons(folder, capsys):
+    sweep(capsys, "--vary", "style-layers=relu1_1;relu1_1=1,relu3_1=0.5")
+    layers = [
+        image.read_recipe(Path("sweep-pictures") / row["picture"])["settings"]["style_layers"]
+        for row in rows()
+    ]
+    assert layers == [[["relu1_1", 1]], [["relu1_1", 1], ["relu3_1", 0.5]]]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--vary", "strenght=1,2"), "strength"),
+        (("--vary", "strength"), "an option and values such as"),
+        (("--vary", "strength=0.5,,1"), "an option and values such as"),
+        (("--vary", "strength=0.5,7"), "a number from 0 to 1"),
+        (("--vary", "strength=0.5,0.5"), "each value once"),
+        (("--vary", "seed=1", "--vary", "size=64", "--vary", "strength=1"), "one option, or two"),
+        (("--vary", "seed=" + ",".join(map(str, range(401)))), "at most 400"),
+        (("--vary", "seed=1", "-o", "photo.png"), "photo.png"),
+        (("--vary", "seed=1", "--set", "pyramid=maybe"), "true or false"),
+    ],
+)
+def test_bad_input_is_one_line_and_makes_nothing(folder, capsys, words, told):
+    out = sweep(capsys, *words, status=2)
+    assert told in out.err
+    assert out.err.count("\n") == 1
+    assert sorted(path.name for path in Path().iterdir()) == ["photo.png"]
+
+
+def test_a_setting_is_read_as_the_command_line_reads_it():
+    assert parse_setting("--style-scale=2") == ("style_scale", 2)
+    assert parse_setting("pyramid=no") == ("pyramid", False)
+    assert parse_setting("size=original") == ("size", "original")
+    with pytest.raises(ConfigError, match="NAME=VALUE"):
+        parse_setting("size")
+
+
+def test_a_name_of_a_file_has_nothing_that_a_file_system_minds():
+    assert slug({"style_layers": "relu1_1=1,relu3_1", "start": "a/b c.png"}) == (
+        "style-layers-relu1_1=1_relu3_1+start-a_b_c.png"
+    )
