@@ -9,20 +9,25 @@ from hypothesis import strategies as st
 from skimage import data
 
 from conftest import noise_picture
-from impasto import image
+from impasto import color, image
 from impasto.color import (
     LUMA,
-    colours,
     grey,
     luminance,
     match_covariance,
     match_histogram,
     match_luminance,
+    palette,
     with_luminance,
 )
 
 # YIQ's chrominance, of which the luminance is independent.
 CHROMA = torch.tensor([[0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]], dtype=torch.float64)
+
+
+def colours(picture):
+    """(3, positions), float64."""
+    return picture[0].flatten(1).double()
 
 
 def shown(picture, size=(60, 80)):
@@ -79,6 +84,16 @@ def test_matched_covariance_is_the_targets(seed, other):
     wanted = colours(target)
     torch.testing.assert_close(found.mean(1), wanted.mean(1), atol=1e-5, rtol=0)
     torch.testing.assert_close(torch.cov(found), torch.cov(wanted), atol=1e-6, rtol=1e-3)
+
+
+def test_a_palette_is_counted_in_parts(cat, monkeypatch):
+    whole = palette(cat)
+    monkeypatch.setattr(color, "CHUNK_PX", 1000)
+    for found, wanted, plain in zip(
+        palette(cat), whole, (colours(cat).mean(1), torch.cov(colours(cat))), strict=True
+    ):
+        torch.testing.assert_close(found, wanted)
+        torch.testing.assert_close(found, plain)
 
 
 def test_of_the_maps_that_match_the_one_that_moves_colours_least(cat):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import PIL.Image
@@ -14,7 +15,7 @@ from skimage import data
 
 from impasto import image
 from impasto.cli import main
-from impasto.config import RANGES, WHOLE, Config, configure, parse_look
+from impasto.config import LAST, RANGES, WHOLE, Config, configure, parse_look
 from impasto.errors import ConfigError
 
 QUICK = ["--size", "64", "--iterations", "4", "--backbone", "vgg16"]
@@ -90,6 +91,9 @@ def test_a_look_can_begin_from_a_preset_and_name_a_built_in_style(folder, capsys
         ("style_layers = 3", "layers are conv1_1"),
         ('color = "luminence"', "did you mean luminance?"),
         ("strength = [1, 2]", "a number from 0 to 1"),
+        ("painting = 5", "painting 5"),
+        ("snapshots = true", "snapshots are iterations"),
+        ('snapshots = "1;2"', "snapshots are iterations"),
     ],
 )
 def test_a_bad_look_is_one_line(folder, capsys, text, words):
@@ -120,6 +124,11 @@ def test_a_look_that_is_not_there_or_no_text_is_one_line(folder, capsys):
 def test_numbers_in_a_look_are_those_of_the_settings(numbers):
     text = "\n".join(f"{name.replace('_', '-')} = {value!r}" for name, value in numbers.items())
     assert configure(**parse_look(text, "look")) == Config(**numbers)
+
+
+@pytest.mark.parametrize("text", ['snapshots = "1,50,last"', 'snapshots = [1, 50, "last"]'])
+def test_snapshots_in_a_look_are_those_of_the_command_line(text):
+    assert configure(**parse_look(text, "look")).snapshots == (1, 50, LAST)
 
 
 def test_an_unknown_setting_is_named_with_its_file():
@@ -168,6 +177,37 @@ def test_another_file_of_the_same_name_is_an_error_and_never_a_wrong_picture(fol
     assert not Path("a-again.png").exists()
 
 
+def test_the_picture_itself_is_never_replaced(folder, capsys):
+    impasto(capsys, "stylize", "photo.png", "painting.png", "-o", "a.png", *QUICK)
+    before = Path("a.png").read_bytes()
+    impasto(capsys, "rerun", "a.png", "-o", "a.png", status=2)
+    assert Path("a.png").read_bytes() == before
+
+
+def test_with_a_network_in_the_cache_the_embedded_one_is_still_found(folder, capsys, monkeypatch):
+    impasto(capsys, "stylize", "photo.png", "painting.png", "-o", "a.png", *QUICK)
+    from impasto import weights
+
+    resolve, embedded = weights.resolve, weights.resolve("vgg16")
+
+    def other(name="auto"):
+        found = resolve(name)
+        return found if "safetensors" in str(name) else replace(found, sha256="0" * 64)
+
+    monkeypatch.setattr(weights, "resolve", other)
+    impasto(capsys, "rerun", "a.png", "-o", "b.png")
+    assert image.read_recipe("b.png")["backbone"]["sha256"] == embedded.sha256
+    assert PIL.Image.open("b.png").tobytes() == PIL.Image.open("a.png").tobytes()
+
+
+def test_a_foreign_checkpoint_is_told_of(folder, capsys):
+    impasto(capsys, "stylize", "photo.png", "painting.png", "-o", "a.png", *QUICK)
+    Path("b-checkpoint").mkdir()
+    Path("b-checkpoint/checkpoint.safetensors").write_bytes(b"old")
+    out = impasto(capsys, "rerun", "a.png", "-o", "b.png")
+    assert "will be overwritten" in out.err
+
+
 def test_larger_on_demand(folder, capsys):
     impasto(capsys, "stylize", "photo.png", "painting.png", "-o", "a.png", *QUICK)
     impasto(capsys, "rerun", "a.png", "--size", "96")
@@ -200,5 +240,5 @@ def test_other_versions_are_told(folder, capsys):
     recipe["versions"]["torch"] = "1.0"
     image.save(image.load("a.png").pixels, "old.png", recipe=json.loads(json.dumps(recipe)))
     out = impasto(capsys, "rerun", "old.png")
-    assert "The bytes may differ: torch was 1.0" in out.err
-    assert "Not the same bytes" in out.out
+    assert "The picture may differ: torch was 1.0" in out.err
+    assert "The same picture; its file differs" in out.out

@@ -29,7 +29,7 @@ def folder(tmp_path, monkeypatch):
 
 def sweep(capsys, *words, status=0):
     with pytest.raises(SystemExit) as exit_:
-        main(["sweep", "photo.png", "charcoal", *QUICK, *map(str, words)])
+        main(["sweep", "photo.png", "charcoal", "-o", "sweep.png", *QUICK, *map(str, words)])
     out = capsys.readouterr()
     assert (exit_.value.code or 0) == status, out
     return out
@@ -146,6 +146,20 @@ def test_values_with_commas_of_their_own_are_parted_by_semicolons(folder, capsys
     assert layers == [[["relu1_1", 1]], [["relu1_1", 1], ["relu3_1", 0.5]]]
 
 
+def test_presets_can_be_compared(folder, capsys):
+    sweep(capsys, "--vary", "preset=default,paper")
+    assert [row["preset"] for row in rows()] == ["default", "paper"]
+    recipe = image.read_recipe("sweep-pictures/preset-paper.png")
+    assert recipe["settings"]["distance"] == "gram"
+
+
+def test_a_table_that_cannot_be_written_is_one_line_and_the_picture_is_kept(folder, capsys):
+    Path("sweep.csv").mkdir()
+    out = sweep(capsys, *ONE, status=2)
+    assert "the table cannot be written" in out.err
+    assert Path("sweep-pictures/strength-0.2.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -158,13 +172,44 @@ def test_values_with_commas_of_their_own_are_parted_by_semicolons(folder, capsys
         (("--vary", "seed=" + ",".join(map(str, range(401)))), "at most 400"),
         (("--vary", "seed=1", "-o", "photo.png"), "photo.png"),
         (("--vary", "seed=1", "--set", "pyramid=maybe"), "true or false"),
+        (("--vary", "start=content,typo.png"), "typo.png"),
+        (("--vary", "size=64,16", "--set", "pyramid=no"), "16 x 11 px"),
+        (("--vary", "style-layers=relu1_1;relu1_1,relu5_4"), "relu5_4"),
     ],
 )
 def test_bad_input_is_one_line_and_makes_nothing(folder, capsys, words, told):
     out = sweep(capsys, *words, status=2)
     assert told in out.err
     assert out.err.count("\n") == 1
-    assert sorted(path.name for path in Path().iterdir()) == ["photo.png"]
+    assert not list(Path().rglob("*.csv"))
+    assert [path.name for path in Path().rglob("*.png")] == ["photo.png"]
+
+
+def test_no_picture_of_a_sweep_overwrites_its_photograph(folder, capsys):
+    Path("sweep-pictures").mkdir()
+    Path("photo.png").rename("sweep-pictures/strength-0.8.png")
+    photo = Path("sweep-pictures/strength-0.8.png")
+    before = photo.read_bytes()
+    with pytest.raises(SystemExit) as exit_:
+        main(["sweep", str(photo), "charcoal", "-o", "sweep.png", *QUICK, *ONE])
+    assert exit_.value.code == 2
+    assert photo.read_bytes() == before
+
+
+def test_without_a_name_it_is_named_after_both_pictures(folder, capsys):
+    with pytest.raises(SystemExit):
+        main(["sweep", "photo.png", "charcoal", *QUICK, "--vary", "seed=1", "-q"])
+    out = capsys.readouterr()
+    assert (out.out, out.err) == ("", "")
+    assert Path("photo-charcoal-sweep.png").is_file()
+    assert Path("photo-charcoal-sweep-pictures/seed-1.png").is_file()
+
+
+def test_a_narrow_painting_is_still_seen(folder, capsys):
+    PIL.Image.fromarray(data.chelsea()).resize((400, 20)).save("narrow.png")
+    with pytest.raises(SystemExit) as exit_:
+        main(["sweep", "photo.png", "narrow.png", *QUICK, "--vary", "seed=1", "-q"])
+    assert exit_.value.code in (0, None), capsys.readouterr().err
 
 
 def test_a_setting_is_read_as_the_command_line_reads_it():

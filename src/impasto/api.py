@@ -22,7 +22,7 @@ from impasto.config import LAST, STARTS, Config, Size, configure, scale_size, sc
 from impasto.errors import ConfigError, DivergenceError, PictureError, did_you_mean
 from impasto.image import Picture, PictureSource
 from impasto.optimize import Step, Subject, enlarge, optimize
-from impasto.plan import Plan, plan
+from impasto.plan import Plan, plan, work_bytes
 from impasto.vgg import VGG, convolution_names, minimum_side_px
 
 OnStep = Callable[[Step], None]
@@ -148,7 +148,16 @@ class Job:
 
         Windows of another size round otherwise, and the bytes would differ.
         """
-        return replace(self, plan=replace(self.plan, side=facts.get("windows_px")))
+        side: int | None = facts.get("windows_px")
+        given = (self.photograph, self.painting, self.start, self.colours)
+        originals = [each.size for each in given if each]
+        network = network_of(self.backbone, self.config)
+        now, then = (
+            work_bytes(network, self.size, originals, self.config, each)
+            for each in (self.plan.side, side)
+        )
+        peak = self.plan.peak_bytes - now + then
+        return replace(self, plan=replace(self.plan, side=side, peak_bytes=peak))
 
     def run(self, on_step: OnStep | None = None, before: Checkpoint | None = None) -> Result:
         """The whole optimisation; one that ends early keeps what there is after a first step.
@@ -288,8 +297,8 @@ def prepare(content: PictureSource, style: PictureSource, config: Config) -> Job
     check_layers(backbone, config)
     check_size(size, config)
     device = choose_device(config.device)
-    originals = [each.size for each in (photograph, painting, start) if each]
     colours = photograph if config.color == "luminance" else None
+    originals = [each.size for each in (photograph, painting, start, colours) if each]
     photograph, painting = recoloured(photograph, painting, config)
     if start and colours:
         start = replace(start, pixels=color.grey(start.pixels))

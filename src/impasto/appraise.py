@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from impasto import image, styles, weights
-from impasto.config import Config, Size
+from impasto.config import Config, Size, scale_size
 from impasto.errors import PictureError
 from impasto.image import Picture, PictureSource
 from impasto.metrics import Measures, measure
@@ -86,7 +86,9 @@ class Appraiser:
 
     def _painting(self, longer: int) -> Tensor:
         assert self.painting is not None
-        return image.resize(self.painting.pixels, at_most(self.painting.size, longer))
+        height, width = self.painting.size
+        factor = max(min(1.0, longer / max(height, width)), image.MIN_SIDE_PX / min(height, width))
+        return image.resize(self.painting.pixels, scale_size((height, width), factor))
 
 
 def at_most(size: Size, longer: int) -> Size:
@@ -108,13 +110,13 @@ def check_shape(picture: Picture, photograph: Picture) -> None:
 
 def optimised_layers(source: PictureSource) -> tuple[str, ...]:
     """The style layers in a picture's recipe; the default preset's where there is none to read."""
-    default = tuple(layer for layer, _ in Config().style_layers)
+    default = tuple(layer for layer, _ in Config().style_layers)  # none of which weighs nothing
     if not isinstance(source, str | Path):
         return default
     try:
         recipe: Mapping[str, Any] = image.read_recipe(source)
         settings = recipe["settings"]
-        layers: Sequence[Sequence[str]] = settings["style_layers"]
-        return tuple(str(layer[0]) for layer in layers)
-    except (PictureError, LookupError, TypeError):
+        layers: Sequence[tuple[str, float]] = settings["style_layers"]
+        return tuple(str(name) for name, weight in layers if weight)
+    except (PictureError, LookupError, TypeError, ValueError):
         return default

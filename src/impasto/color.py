@@ -12,6 +12,7 @@ from torch import Tensor
 # Of red, green and blue in YIQ's Y, the luminance of the paper's section 4 (ITU-R BT.601).
 LUMA = (0.299, 0.587, 0.114)
 PLAIN = 1e-6  # of Y's variance: a picture with less contrast, 0.1 %, has none to stretch
+CHUNK_PX = 2**20  # of a picture that is counted at a time
 FAINT = 1e-4  # of a palette's largest variance: a hundredth of its contrast is noise, not a colour
 
 
@@ -51,12 +52,12 @@ def match_covariance(picture: Tensor, target: Tensor) -> Tensor:
     that moves colours least: Pitie & Kokaram 2007, "The linear Monge-Kantorovitch linear colour
     mapping". Where a colour would leave [0, 1] it stays at the border.
     """
-    flat, wanted = colours(picture), colours(target)
-    S, T = torch.cov(flat), torch.cov(wanted)
+    (mean, S), (wanted, T) = palette(picture), palette(target)
     half, inverse = powers(S, 0.5), powers(S, -0.5)
     A = inverse @ powers(half @ T @ half, 0.5) @ inverse
-    moved = A @ (flat - flat.mean(1, keepdim=True)) + wanted.mean(1, keepdim=True)
-    return moved.view_as(picture[0])[None].to(picture).clamp(0, 1)
+    shift = (wanted - A @ mean).to(picture)[:, None]
+    moved = torch.addmm(shift, A.to(picture), picture[0].flatten(1))
+    return moved.view_as(picture).clamp_(0, 1)
 
 
 def match_histogram(picture: Tensor, target: Tensor) -> Tensor:
@@ -68,9 +69,17 @@ def match_histogram(picture: Tensor, target: Tensor) -> Tensor:
     return torch.from_numpy(matched).permute(2, 0, 1)[None].to(picture).clamp(0, 1)
 
 
-def colours(picture: Tensor) -> Tensor:
-    """(3, positions), float64."""
-    return picture[0].flatten(1).double()
+def palette(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (3,) and covariance (3, 3) of a picture's colours, float64, a part at a time."""
+    flat = picture[0].flatten(1)
+    count = flat.shape[1]
+    parts = [flat[:, start : start + CHUNK_PX] for start in range(0, count, CHUNK_PX)]
+    mean = torch.stack([part.double().sum(1) for part in parts]).sum(0) / count
+    covariance = flat.new_zeros((3, 3), dtype=torch.float64)
+    for part in parts:
+        centred = part.double() - mean[:, None]
+        covariance += centred @ centred.T
+    return mean, covariance / max(1, count - 1)
 
 
 def powers(S: Tensor, exponent: float) -> Tensor:

@@ -149,6 +149,11 @@ def parse_look(text: str, source: str) -> dict[str, Any]:
 
 
 def _from_toml(name: str, value: Any) -> Any:
+    if name == PAINTING and not isinstance(value, str):
+        raise ConfigError(f"painting {value!r}", "a file, or a style's name")
+    if name == "snapshots":
+        listed = value if isinstance(value, list) else [value]
+        return parse_snapshots(",".join(map(str, listed)))
     if name in ("content_layers", "style_layers"):
         return tuple(value.items()) if isinstance(value, dict) else parse_layers(str(value))
     if name == "fit" and isinstance(value, str):

@@ -111,7 +111,7 @@ def cells(
     for chosen in product(*pairs):
         words = {name: word for name, (_, word) in zip(names, chosen, strict=True)}
         varied = {name: value for name, (value, _) in zip(names, chosen, strict=True)}
-        config = configure(preset, **{**settings, **varied})
+        config = configure(varied.pop("preset", preset), **{**settings, **varied})
         found.append(Cell(words, config, folder / f"{slug(words)}.png"))
     if len({cell.path for cell in found}) < len(found):
         raise ConfigError("the same value twice", "each value once")
@@ -148,6 +148,7 @@ def sweep(
         KeyboardInterrupt: Ctrl-C; the cell at work is not kept, all others are.
     """
     appraiser = Appraiser(content, style)
+    check(content, style, tried, table)
     seconds_known = known_seconds(table)
     done: list[Tried] = []
     for cell in tried:
@@ -157,8 +158,24 @@ def sweep(
             on_cell(cell, job)
             found = made(cell, job, appraiser, on_step)
         done.append(found)
-        files.write_atomically(table, as_csv(done).encode())
+        write_table(table, done)
         yield found
+
+
+def check(content: str | Path, style: str, tried: Sequence[Cell], table: Path) -> None:
+    """Find before the work what would stop a cell, or be overwritten by one.
+
+    Raises:
+        ImpastoError: of its children the one that fits.
+    """
+    for cell in tried:
+        inputs = [content, style, cell.config.start]
+        image.check_target(cell.path, inputs=inputs)
+        if str(table) in map(str, inputs):
+            raise PictureError(
+                f"{table}: the table would overwrite an input", "", "choose another -o"
+            )
+        api.prepare(content, style, cell.config)
 
 
 def made(cell: Cell, job: Job, appraiser: Appraiser, on_step: Callable[[Step], None]) -> Tried:
@@ -205,6 +222,15 @@ def known_seconds(table: Path) -> dict[str, tuple[str, float]]:
         }
     except (OSError, ValueError, LookupError, TypeError):
         return {}
+
+
+def write_table(table: Path, done: Sequence[Tried]) -> None:
+    """Put all rows into the file, or raise a PictureError and leave it as it was."""
+    try:
+        files.write_atomically(table, as_csv(done).encode())
+    except OSError as error:
+        given = f"{table}: the table cannot be written ({error.strerror})"
+        raise PictureError(given, "", "the pictures are kept; the same command goes on") from error
 
 
 def as_csv(done: Sequence[Tried]) -> str:

@@ -22,8 +22,8 @@ HELP = {
     "lpips": "distance from the photograph as people see it; 0: none",
     "ssim": "likeness to the photograph in light and dark; 1: same",
     "lost": "of the photograph's feature variance, by fraction",
-    "style_left": "of the photograph's style distance, where held out",
-    "style_distance": "from the painting, where held out; 0: its style",
+    "style_left": "of the photograph's style distance, at four other layers",
+    "style_distance": "from the painting, at those layers; 0: its style",
     "tv": "total variation: how much neighbouring pixels differ",
 }
 LARGER_IS_BETTER = ("ssim",)
@@ -165,9 +165,10 @@ def style_table(appraisal: Appraisal) -> Table:
     if measures.left:
         table.add_column("left", justify="right")
     table.add_column("")
+    looked_at = {layer[4:] for layer in appraisal.optimised}  # before its ReLU or behind it
     for layer, distance in measures.style.items():
         left = [f"{measures.left[layer]:.4f}"] if measures.left else []
-        optimised = "optimised" if layer in appraisal.optimised else "[dim]held out[/dim]"
+        optimised = "optimised" if layer[4:] in looked_at else "[dim]held out[/dim]"
         table.add_row(f"  {layer}", f"{distance:.4f}", *left, optimised)
     return table
 

@@ -13,8 +13,8 @@ import typer
 
 from impasto.cli import options as o
 from impasto.cli.order import Order, as_tuples
-from impasto.cli.stylize import check_unused, checkpoint_folder, run
-from impasto.config import STARTS, Config, parse_size
+from impasto.cli.stylize import check_unused, checkpoint_folder, find_checkpoint, run
+from impasto.config import STARTS, Config, parse_fit, parse_size
 from impasto.errors import PictureError, WeightsError, printable
 
 Given = Annotated[
@@ -50,6 +50,9 @@ def rerun(
     painting: Given = None,
     start: Given = None,
     backbone: Given = None,
+    device: o.Device = None,
+    precision: o.Precision = None,
+    fit: o.Fit = None,
     quiet: o.Quiet = False,
 ) -> None:
     """Make a picture again from its recipe, or make it larger.
@@ -69,6 +72,8 @@ def rerun(
         config = replace(config, start=str(find("start", start, recipe, picture)))
     config = replace(config, backbone=backbone_of(recipe, backbone, picture))
     config = replace(config, size=parse_size(size)) if size else config
+    here: dict[str, Any] = {"device": device, "precision": precision, "fit": fit and parse_fit(fit)}
+    config = replace(config, **{name: value for name, value in here.items() if value is not None})
     suffix = f"{config.size}" if size else "again"
     target = output or Path(f"{picture.stem}-{suffix}{picture.suffix}")
     order = Order(
@@ -82,12 +87,28 @@ def rerun(
     )
     if not output:
         check_unused(target)
-    run(
-        order, checkpoint_folder(target), None, differences(recipe), quiet, None if size else recipe
-    )
+    image.check_target(target, inputs=[picture])
+    before = picture.read_bytes()
+    folder = checkpoint_folder(target)
+    _, overwritten = find_checkpoint(folder, resume=False)
+    note = " ".join(filter(None, (differences(recipe), overwritten)))
+    run(order, folder, None, note, quiet, None if size or fit else recipe)
     if not quiet and not size:
-        same = picture.read_bytes() == target.read_bytes()
-        typer.echo("Byte for byte the same." if same else "Not the same bytes.")
+        typer.echo(likeness(before, target))
+
+
+def likeness(before: bytes, target: Path) -> str:
+    """How far a picture is what it was."""
+    import io
+
+    import PIL.Image
+
+    if target.read_bytes() == before:
+        return "Byte for byte the same."
+    with PIL.Image.open(io.BytesIO(before)) as old, PIL.Image.open(target) as new:
+        if old.mode == new.mode and old.tobytes() == new.tobytes():
+            return "The same picture; its file differs in what its recipe says, such as names."
+    return "Not the same picture to the byte."
 
 
 def config_of(recipe: Mapping[str, Any], picture: Path) -> Config:
@@ -144,12 +165,12 @@ def backbone_of(recipe: Mapping[str, Any], given: Path | None, picture: Path) ->
     except (LookupError, TypeError) as error:
         raise PictureError(f"picture '{picture}' has a recipe without its network") from error
     names = [str(given or recipe["settings"]["backbone"])]
-    names += [network] if names == ["auto"] else []
+    names += [] if given else [network, str(weights.embedded_path())]
     for name in names:
         if weights.resolve(name).sha256 == wanted:
             return name
     raise WeightsError(
-        f"'{picture}' was made with {source}, and here {names[-1]} is another network",
+        f"'{picture}' was made with {source}, and here {names[0]} is another network",
         "",
         "give its file with --backbone",
     )
@@ -163,4 +184,4 @@ def differences(recipe: Mapping[str, Any]) -> str:
         for name in ("impasto", "torch", "numpy", "pillow")
         if name in versions and versions[name] != version(name)
     ]
-    return f"The bytes may differ: {', '.join(other)}." if other else ""
+    return f"The picture may differ: {', '.join(other)}." if other else ""

@@ -122,7 +122,7 @@ def stylize(
         raise ConfigError("--no-checkpoint with --resume or --checkpoint-dir", "one or the other")
     target = output or Path(f"{photo.stem}-{Path(painting).stem}.png")
     folder = checkpoint_dir or checkpoint_folder(target)
-    before, note = _find(folder, resume) if checkpoint else (None, "")
+    before, note = find_checkpoint(folder, resume) if checkpoint else (None, "")
     if not output and not before:
         check_unused(target)
     order = Order(photo, painting, config, target, bits, recipe, snapshot_dir)
@@ -183,7 +183,7 @@ def checkpoint_folder(target: Path) -> Path:
     return target.with_name(f"{target.stem}-checkpoint")
 
 
-def _find(folder: Path, resume: bool) -> tuple[Checkpoint | None, str]:
+def find_checkpoint(folder: Path, resume: bool) -> tuple[Checkpoint | None, str]:
     """The checkpoint to go on from, if one is asked for and there, and what to say of it."""
     from impasto import checkpoint
 

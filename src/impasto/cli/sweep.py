@@ -12,7 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from impasto.cli import options as o
-from impasto.cli.process import Stream, hear_stops, hold_memory, ignore_stops
+from impasto.cli.process import (
+    Stream,
+    hear_stops,
+    hold_memory,
+    ignore_stops,
+    release_memory,
+)
 from impasto.cli.progress import is_dumb
 from impasto.cli.stylize import parse_setting
 from impasto.config import Config, schedule
@@ -24,7 +30,6 @@ if TYPE_CHECKING:
     from impasto.sweep import Cell, Tried, Variation
 
 DEFAULT_SIZE_PX = 256  # enough to see what an option does, and four times as fast as 512
-SHEET = Path("sweep.png")
 
 Vary = Annotated[
     list[str],
@@ -42,12 +47,14 @@ Set = Annotated[
     ),
 ]
 Output = Annotated[
-    Path,
+    Path | None,
     typer.Option(
         "-o",
         "--output",
         metavar="FILE",
-        help="The sheet; beside it a table, .csv, and a folder with all pictures.",
+        show_default=False,
+        help="The sheet; beside it a table, .csv, and a folder with all pictures. Left out, it is "
+        "named after both pictures, in the current folder.",
     ),
 ]
 
@@ -56,7 +63,7 @@ def sweep(
     photo: o.Photo,
     painting: Annotated[str, typer.Argument(metavar="PAINTING", help="A file, or a style's name.")],
     vary: Vary,
-    output: Output = SHEET,
+    output: Output = None,
     settings: Set = None,
     quiet: o.Quiet = False,
 ) -> None:
@@ -78,12 +85,12 @@ def sweep(
     given = {
         name: value for name, value in given.items() if name not in {v.name for v in variations}
     }
-    image.check_target(output, inputs=[photo, painting])
+    output = output or Path(f"{photo.stem}-{Path(painting).stem}-sweep.png")
+    image.check_target(output, inputs=[photo, painting, given.get("start")])
     folder, table = output.with_suffix(""), output.with_suffix(".csv")
     folder = folder.with_name(f"{folder.name}-pictures")
     cells = room.cells(variations, given.pop("preset", Config.preset), given, folder)
     make_folder(folder)
-    hold_memory()
     hear_stops()
     done: list[Tried] = []
     with Teller(cells, quiet=quiet) as teller:
@@ -97,7 +104,8 @@ def sweep(
                 image.save(image.load(room.contact_sheet(done)).pixels, output)
     failed = sum(each.failed for each in done)
     words = f", {failed} of them failed" if failed else ""
-    typer.echo(f"Wrote {output} and {table}: {len(done)} pictures{words}")
+    if not quiet:
+        typer.echo(f"Wrote {output} and {table}: {len(done)} pictures{words}")
 
 
 def parse_variation(text: str) -> Variation:
@@ -149,12 +157,17 @@ class Teller:
 
     def begin(self, cell: Cell, job: Job) -> None:
         """A picture that has to be made."""
+        from impasto.plan import HELD_BYTES
+
+        self.tidy = release_memory if job.plan.side else lambda: None
+        hold_memory(*([HELD_BYTES] if job.plan.side else []))
         self.work = sum(height * width * n for (height, width), n in schedule(job.size, job.config))
         if self.task is not None:
             self.progress.update(self.task, description=printable(cell.label))
 
     def __call__(self, step: Step) -> None:
         """An iteration of it."""
+        self.tidy()
         height, width = step.scale
         if self.task is not None:
             self.progress.advance(self.task, height * width / self.work)
