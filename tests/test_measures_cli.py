@@ -99,9 +99,20 @@ def test_compare_sorts_the_best_first(capsys, folder, by, order):
     assert [row["picture"] for row in json.loads(out)] == [
         str(folder / f"{name}.png") for name in order
     ]
-    _, out, _ = run(capsys, "compare", *pictures, *against(folder), "--by", by)
-    places = [out.index(f"{name}.png") for name in order]
-    assert places == sorted(places)
+
+
+def test_compare_shows_a_table_sorted_by_the_score(capsys, folder):
+    pictures = [folder / f"{name}.png" for name in ("full", "half")]
+    _, out, _ = run(capsys, "compare", *pictures, *against(folder), "--json")
+    first, second = json.loads(out)
+    assert first["score"] < second["score"]
+    code, out, _ = run(capsys, "compare", *pictures, *against(folder))
+    header, *lines = out.splitlines()
+    assert code == 0
+    assert header.split()[:3] == ["picture", "score", "LPIPS"]
+    assert [line.split()[1] for line in lines[:2]] == [
+        f"{row['score']:.4f}" for row in (first, second)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -47,17 +47,17 @@ def grid(columns, lines):
 
 
 ONE = ("--vary", "strength=0.2,0.8")
-TWO = ("--vary", "strength=0.2,0.8", "--vary", "style-scale=0.5,1,2")
+TWO = ("--vary", "strength=0.2,0.8", "--vary", "style-scale=0.5,2")
 
 
 def test_two_options_make_a_grid_a_table_and_pictures_with_their_recipes(folder, capsys):
     out = sweep(capsys, *TWO)
-    assert "6 pictures" in out.out
-    assert "6/6  strength 0.8, style-scale 2: done" in out.err
-    assert PIL.Image.open("sweep.png").size == grid(3, 2)
+    assert "4 pictures" in out.out
+    assert "4/4  strength 0.8, style-scale 2: done" in out.err
+    assert PIL.Image.open("sweep.png").size == grid(2, 2)
     found = rows()
     assert [(row["strength"], row["style_scale"]) for row in found] == [
-        (strength, scale) for strength in ("0.2", "0.8") for scale in ("0.5", "1", "2")
+        (strength, scale) for strength in ("0.2", "0.8") for scale in ("0.5", "2")
     ]
     for row in found:
         recipe = image.read_recipe(Path("sweep-pictures") / row["picture"])
@@ -66,7 +66,7 @@ def test_two_options_make_a_grid_a_table_and_pictures_with_their_recipes(folder,
         assert float(row["loss total"]) == pytest.approx(recipe["losses"]["total"], rel=1e-5)
         assert float(row["seconds"]) > 0
         assert 0 < float(row["lpips"]) < 1
-    faint, strong = found[1], found[4]
+    faint, _, strong, _ = found
     assert float(faint["lost"]) < float(strong["lost"])
 
 
