@@ -43,7 +43,7 @@ class Overhead(NamedTuple):
     gaps: float
 
 
-WHOLE, IN_WINDOWS = Overhead(340_000_000, 1.35), Overhead(545_000_000, 1.8)
+WHOLE, IN_WINDOWS = Overhead(340_000_000, 1.38), Overhead(545_000_000, 1.8)
 SAFE_SHARE = 0.9  # of what is free, that a plan may use: other programs want some too
 
 
