@@ -36,6 +36,7 @@ Target = Annotated[
         help="The result. Left out, PICTURE-again or PICTURE-SIZE, in the current folder.",
     ),
 ]
+Instead = Annotated[str | None, typer.Option(show_default=False, help="Instead of the recipe's.")]
 Size = Annotated[
     str | None,
     typer.Option(metavar="PX", show_default=False, help="Another size than the recipe's."),
@@ -50,9 +51,9 @@ def rerun(
     painting: Given = None,
     start: Given = None,
     backbone: Given = None,
-    device: o.Device = None,
-    precision: o.Precision = None,
-    fit: o.Fit = None,
+    device: Instead = None,
+    precision: Instead = None,
+    fit: Instead = None,
     quiet: o.Quiet = False,
 ) -> None:
     """Make a picture again from its recipe, or make it larger.
@@ -60,9 +61,9 @@ def rerun(
     [dim]impasto rerun out.png
     impasto rerun draft.png --size 2048 -o large.png[/dim]
 
-    At the same size, with the same versions on the same machine, it is byte for byte the same.
-    Photograph and painting are looked for beside PICTURE and in the current folder, by name, and
-    have to be the very same files.
+    At the same size, with the same versions on the same machine, it is byte for
+    byte the same. Photograph and painting are looked for beside PICTURE and in
+    the current folder, by name, and have to be the very same files.
     """
     from impasto import image
 

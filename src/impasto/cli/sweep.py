@@ -70,11 +70,11 @@ def sweep(
     """Try an option's values, or two options' against each other, on one sheet.
 
     [dim]impasto sweep photo.jpg charcoal --vary strength=0.2,0.5,0.8
-    impasto sweep photo.jpg charcoal --vary strength=0.3,0.6 --vary style-scale=0.5,1,2
-    impasto sweep photo.jpg charcoal --vary learning-rate=0.1,1,10 --set optimizer=gd[/dim]
+    impasto sweep photo.jpg charcoal --vary strength=0.3,0.6 --vary seed=1,2
+    impasto sweep a.jpg charcoal --vary learning-rate=0.1,1 --set optimizer=gd[/dim]
 
-    Pictures are 256 px unless --set size=... or --vary size=... says otherwise. The same command
-    again goes on where one was stopped: what is there already is not made again.
+    Pictures are 256 px unless --set size=... says otherwise. The same command
+    again goes on where one was stopped: what is there is not made again.
     """
     from impasto import image
     from impasto import sweep as room
