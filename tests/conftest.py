@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 
+import PIL.Image
 import pytest
 import torch
+from skimage import data
 from torch import Tensor
 
 from impasto.cli.process import STOPS
@@ -51,6 +53,15 @@ def signals():
     yield
     for each, handler in before.items():
         signal.signal(each, handler)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory with a photograph in it, and an empty cache."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
+    PIL.Image.fromarray(data.coffee()).resize((96, 64)).save("photo.png")
+    return tmp_path
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ import PIL.Image
 import pytest
 from PIL.PngImagePlugin import PngInfo
 from rich.console import Console
-from skimage import data
 
 from impasto import image
 from impasto.api import Snapshots
@@ -29,15 +28,6 @@ from impasto.optimize import Step
 from impasto.styles import STYLES
 
 QUICK = ["--size", "64", "--iterations", "4", "--backbone", "vgg16"]
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A working directory with a photograph in it, and an empty cache."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
-    PIL.Image.fromarray(data.coffee()).resize((96, 64)).save("photo.png")
-    return tmp_path
 
 
 def impasto(*words, status=0, capsys=None):

@@ -22,13 +22,10 @@ QUICK = ["--size", "64", "--iterations", "4", "--backbone", "vgg16"]
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A working directory with a photograph and a painting in it, and an empty cache."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
-    PIL.Image.fromarray(data.coffee()).resize((96, 64)).save("photo.png")
+def folder(folder):
+    """With a painting in it too."""
     PIL.Image.fromarray(data.chelsea()).resize((90, 60)).save("painting.png")
-    return tmp_path
+    return folder
 
 
 def impasto(capsys, *words, status=0):

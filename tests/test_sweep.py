@@ -19,14 +19,6 @@ from impasto.sweep import slug
 QUICK = ["--set", "size=64", "--set", "iterations=3", "--set", "backbone=vgg16"]
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
-    PIL.Image.fromarray(data.coffee()).resize((96, 64)).save("photo.png")
-    return tmp_path
-
-
 def sweep(capsys, *words, status=0):
     with pytest.raises(SystemExit) as exit_:
         main(["sweep", "photo.png", "charcoal", "-o", "sweep.png", *QUICK, *map(str, words)])

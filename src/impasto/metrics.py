@@ -96,9 +96,10 @@ def measure(
         }
     style, left = {}, {}
     if painting is not None:
-        style = style_distances(network, picture, painting)
+        wanted = style_moments(network, painting)
+        style = style_distances(network, picture, wanted)
     if painting is not None and photograph is not None:
-        before = style_distances(network, photograph, painting)
+        before = style_distances(network, photograph, wanted)
         left = {layer: value / max(before[layer], LEAST_GAP) for layer, value in style.items()}
     tv, _ = total_variation(picture)
     return Measures(**kept, style=style, left=left, tv=tv)
@@ -151,9 +152,11 @@ def lost(network: VGG, picture: Tensor, photograph: Tensor) -> float:
     return float((found - wanted).square_().sum()) / variation(wanted)
 
 
-def style_distances(network: VGG, picture: Tensor, painting: Tensor) -> dict[str, float]:
+def style_distances(
+    network: VGG, picture: Tensor, wanted: Mapping[str, Moments]
+) -> dict[str, float]:
     """By layer, the squared Wasserstein distance of a picture's features from a painting's."""
-    found, wanted = (style_moments(network, x) for x in (picture, painting))
+    found = style_moments(network, picture)
     return {
         layer: max(0.0, float(wasserstein(wanted[layer])(found[layer]))) for layer in STYLE_LAYERS
     }

@@ -39,6 +39,13 @@ def setting(name: str, text: str, panel: str, metavar: str, *flags: str) -> Any:
     )
 
 
+def output(text: str) -> Any:
+    """The option for what a command writes."""
+    return typer.Option(
+        "-o", "--output", metavar="FILE", help=text, rich_help_panel=OUTPUT, show_default=False
+    )
+
+
 def choices(name: str) -> str:
     """The allowed words of a setting, for its metavar."""
     return "|".join(CHOICES[name])
@@ -56,14 +63,9 @@ Painting = Annotated[
 ]
 Output = Annotated[
     Path | None,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="FILE",
-        rich_help_panel=OUTPUT,
-        show_default=False,
-        help="The result: .png, .jpg, .webp, .tif or .avif. Left out, it is named after both "
-        "pictures, in the current folder, and no file is overwritten.",
+    output(
+        "The result: .png, .jpg, .webp, .tif or .avif. Left out, it is named after both "
+        "pictures, in the current folder, and no file is overwritten."
     ),
 ]
 Look = Annotated[

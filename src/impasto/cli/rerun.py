@@ -28,13 +28,7 @@ Picture = Annotated[
 ]
 Target = Annotated[
     Path | None,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="FILE",
-        show_default=False,
-        help="The result. Left out, PICTURE-again or PICTURE-SIZE, in the current folder.",
-    ),
+    o.output("The result. Left out, PICTURE-again or PICTURE-SIZE, in the current folder."),
 ]
 Instead = Annotated[str | None, typer.Option(show_default=False, help="Instead of the recipe's.")]
 Size = Annotated[
@@ -68,13 +62,12 @@ def rerun(
     from impasto import image
 
     recipe = image.read_recipe(picture)
-    config = config_of(recipe, picture)
+    here: dict[str, Any] = {"size": size and parse_size(size), "fit": fit and parse_fit(fit)}
+    here |= {"device": device, "precision": precision}
+    here["backbone"] = backbone_of(recipe, backbone, picture)
+    config = config_of(recipe, picture, here)
     if config.start not in STARTS:
         config = replace(config, start=str(find("start", start, recipe, picture)))
-    config = replace(config, backbone=backbone_of(recipe, backbone, picture))
-    config = replace(config, size=parse_size(size)) if size else config
-    here: dict[str, Any] = {"device": device, "precision": precision, "fit": fit and parse_fit(fit)}
-    config = replace(config, **{name: value for name, value in here.items() if value is not None})
     suffix = f"{config.size}" if size else "again"
     target = output or Path(f"{picture.stem}-{suffix}{picture.suffix}")
     order = Order(
@@ -88,14 +81,23 @@ def rerun(
     )
     if not output:
         check_unused(target)
-    image.check_target(target, inputs=[picture])
+    repeat(order, picture, recipe, quiet, whole=not (size or fit))
+
+
+def repeat(
+    order: Order, picture: Path, recipe: Mapping[str, Any], quiet: bool, *, whole: bool
+) -> None:
+    """Make it again; where all is as it was, say how far the two are alike."""
+    from impasto import image
+
+    image.check_target(order.target, inputs=[picture])
     before = picture.read_bytes()
-    folder = checkpoint_folder(target)
+    folder = checkpoint_folder(order.target)
     _, overwritten = find_checkpoint(folder, resume=False)
     note = " ".join(filter(None, (differences(recipe), overwritten)))
-    run(order, folder, None, note, quiet, None if size or fit else recipe)
-    if not quiet and not size:
-        typer.echo(likeness(before, target))
+    run(order, folder, None, note, quiet, recipe if whole else None)
+    if whole and not quiet:
+        typer.echo(likeness(before, order.target))
 
 
 def likeness(before: bytes, target: Path) -> str:
@@ -112,10 +114,11 @@ def likeness(before: bytes, target: Path) -> str:
     return "Not the same picture to the byte."
 
 
-def config_of(recipe: Mapping[str, Any], picture: Path) -> Config:
-    """The settings in a recipe."""
+def config_of(recipe: Mapping[str, Any], picture: Path, instead: Mapping[str, Any]) -> Config:
+    """The settings in a recipe, but for those that are given instead and not None."""
     try:
         settings = {name: as_tuples(value) for name, value in recipe["settings"].items()}
+        settings |= {name: value for name, value in instead.items() if value is not None}
         return Config(**settings)
     except (LookupError, TypeError, AttributeError) as error:
         given = f"picture '{picture}' has a recipe that this version cannot follow ({error})"

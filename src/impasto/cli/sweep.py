@@ -48,13 +48,9 @@ Set = Annotated[
 ]
 Output = Annotated[
     Path | None,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="FILE",
-        show_default=False,
-        help="The sheet; beside it a table, .csv, and a folder with all pictures. Left out, it is "
-        "named after both pictures, in the current folder.",
+    o.output(
+        "The sheet; beside it a table, .csv, and a folder with all pictures. Left out, it is "
+        "named after both pictures, in the current folder."
     ),
 ]
 
@@ -79,12 +75,8 @@ def sweep(
     from impasto import image
     from impasto import sweep as room
 
-    given = dict(map(parse_setting, settings or []))
-    given.setdefault("size", DEFAULT_SIZE_PX)
     variations = [parse_variation(text) for text in vary]
-    given = {
-        name: value for name, value in given.items() if name not in {v.name for v in variations}
-    }
+    given = {"size": DEFAULT_SIZE_PX, **dict(map(parse_setting, settings or []))}
     output = output or Path(f"{photo.stem}-{Path(painting).stem}-sweep.png")
     image.check_target(output, inputs=[photo, painting, given.get("start")])
     folder, table = output.with_suffix(""), output.with_suffix(".csv")
@@ -102,10 +94,14 @@ def sweep(
             ignore_stops()
             if done:
                 image.save(image.load(room.contact_sheet(done)).pixels, output)
-    failed = sum(each.failed for each in done)
-    words = f", {failed} of them failed" if failed else ""
     if not quiet:
-        typer.echo(f"Wrote {output} and {table}: {len(done)} pictures{words}")
+        typer.echo(f"Wrote {output} and {table}: {summary(done)}")
+
+
+def summary(done: Sequence[Tried]) -> str:
+    """How many there are, and how many came to nothing."""
+    failed = sum(each.failed for each in done)
+    return f"{len(done)} pictures" + (f", {failed} of them failed" if failed else "")
 
 
 def parse_variation(text: str) -> Variation:
