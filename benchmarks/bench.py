@@ -27,7 +27,7 @@ from impasto import api, image, styles
 from impasto.cli.process import hold_memory
 from impasto.config import Config, configure
 from impasto.conv import KERNEL_PX, FrozenConvolution
-from impasto.evaluation import LARGEST_SIDE_PX, Evaluator
+from impasto.evaluation import LARGEST_SIDE_PX, Evaluator, Region
 from impasto.plan import HELD_BYTES
 from impasto.vgg import VGG
 
@@ -120,7 +120,9 @@ def iteration_row(size: int, peak: float) -> Row:
     state, shape = vgg19_shape(), (round(size * ASPECT), size)
     photograph = image.resize(image.load(PHOTOGRAPH()).pixels, shape)
     painting = image.resize(image.load(styles.find(PAINTING)).pixels, shape)
-    evaluate = Evaluator(VGG(state, edges="replicate"), photograph, painting, Config())
+    evaluate = Evaluator(
+        VGG(state, edges="replicate"), photograph, [Region.whole(painting)], Config()
+    )
     ours, direct = FrozenConvolution.prefers_winograd, lambda *_: False
     seconds: dict[object, list[float]] = {ours: [], direct: []}
     for turn in range(ROUNDS + 1):

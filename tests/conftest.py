@@ -10,6 +10,7 @@ import torch
 from skimage import data
 from torch import Tensor
 
+from impasto.cli import main
 from impasto.cli.process import STOPS
 from impasto.vgg import VGG
 
@@ -50,9 +51,22 @@ def noise_picture(height: int, width: int, seed: int = 0, dtype=torch.float32) -
 def signals():
     """The command line sets them for its whole process; here that is the tests' own."""
     before = {each: signal.getsignal(each) for each in STOPS}
+    for each, handler in before.items():
+        if handler == signal.SIG_IGN:  # as a shell has it for what runs in the background
+            usual = signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL
+            signal.signal(each, usual)
     yield
     for each, handler in before.items():
         signal.signal(each, handler)
+
+
+def impasto(capsys, *words, status=0):
+    """Run a command in this process; what it printed."""
+    with pytest.raises(SystemExit) as exit_:
+        main([str(word) for word in words])
+    out = capsys.readouterr()
+    assert (exit_.value.code or 0) == status, out
+    return out
 
 
 @pytest.fixture

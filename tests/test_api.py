@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage import data
 
-from impasto import api, image, weights
-from impasto.api import CTRL_C, Snapshots, painting_size, stylize
+from impasto import api, image, styles, weights
+from impasto.api import CTRL_C, Snapshots, stylize
 from impasto.config import LAST, Config, configure
 from impasto.errors import ConfigError, ImpastoError, PictureError
 from impasto.optimize import optimize
+from impasto.scene import painting_size
 
 FEW = {"size": 96, "iterations": 6, "backbone": "vgg16"}
 
@@ -254,7 +255,7 @@ def test_a_stopped_run_with_luminance_alone_has_the_photographs_colours_too(phot
 
 def test_recoloured_a_picture_comes_out_in_the_palette_asked_for(photograph):
     photo = image.load(photograph).pixels
-    paint = image.load(api.styles.find("night-swirls")).pixels
+    paint = image.load(styles.find("night-swirls")).pixels
     means = {}
     for color in ("painted", "photo", "painting"):
         run = stylize(
@@ -277,9 +278,10 @@ def test_recoloured_a_picture_comes_out_in_the_palette_asked_for(photograph):
 def test_a_painting_is_never_stretched_and_never_enlarged_without_need(
     painting, scale, style_scale
 ):
-    config = Config(style_scale=style_scale)
     final = (384, 512)
-    size = painting_size((round(384 * scale), round(512 * scale)), final, painting, config)
+    size = painting_size(
+        (round(384 * scale), round(512 * scale)), final, painting, Config(), style_scale
+    )
     assert min(size) >= 16
     if min(size) > 16:
         assert max(size) <= max(painting)
@@ -342,14 +344,16 @@ import torch
 from skimage import data
 from impasto import image, styles, weights
 from impasto.config import Config
-from impasto.evaluation import Evaluator
+from impasto.evaluation import Evaluator, Region
 from impasto.vgg import VGG
 state = weights.resolve("vgg16").state
 photograph = image.resize(image.load(data.coffee()).pixels, (96, 128))
 painting = image.resize(image.load(styles.find("night-swirls")).pixels, (96, 128))
 for side in (None, 64):
     full, low = (
-        Evaluator(VGG(state).lowered(dtype), photograph, painting, Config(), side)(photograph * 0.9)
+        Evaluator(VGG(state).lowered(dtype), photograph, [Region.whole(painting)], Config(), side)(
+            photograph * 0.9
+        )
         for dtype in (torch.float32, torch.bfloat16)
     )
     assert low.gradient.dtype == torch.float32

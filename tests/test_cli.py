@@ -149,7 +149,6 @@ ENDLESS = ("--size", "96", "--iterations", "20000", "--backbone", "vgg16", "--op
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_writes_the_picture_as_it_stands_and_exits_130(folder, stop):
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # where the tests themselves run under nohup
     words = ("stylize", "photo.png", "charcoal", "-o", "out.png", *ENDLESS)
     process, log = running("1/20000", *words)
     for _ in range(20):  # an impatient hand

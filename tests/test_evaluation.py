@@ -14,7 +14,7 @@ from skimage import data
 from conftest import CONVOLUTIONS, noise_picture, small_state
 from impasto import evaluation, image, losses, styles, weights
 from impasto.config import PRESETS, Config
-from impasto.evaluation import Evaluator, look, ran_out_of_memory, walk
+from impasto.evaluation import Evaluator, Region, look, ran_out_of_memory, walk
 from impasto.vgg import VGG, Stage
 
 EXACT = torch.float64
@@ -36,7 +36,8 @@ def evaluators(config, size, side, convolutions=CONVOLUTIONS, dtype=EXACT, **net
     state = small_state(dtype, convolutions=convolutions)
     photograph, painting, x = (noise_picture(*size, seed, dtype) for seed in (1, 2, 3))
     network = VGG(state, **network)
-    both = [Evaluator(network, photograph, painting, config, each) for each in (None, side)]
+    regions = [Region.whole(painting)]
+    both = [Evaluator(network, photograph, regions, config, each) for each in (None, side)]
     return *both, x
 
 
@@ -83,7 +84,8 @@ def test_so_they_are_in_float32_with_real_channels_and_pictures(backbone):
     network, (photograph, painting, x) = VGG(state, edges="replicate"), real_pictures(200, 260)
     config = Config() if backbone == "vgg16" else replace(Config(), distance="gram")
     expected, found = (
-        Evaluator(network, photograph, painting, config, side)(x) for side in (None, 128)
+        Evaluator(network, photograph, [Region.whole(painting)], config, side)(x)
+        for side in (None, 128)
     )
     assert found.loss == pytest.approx(expected.loss, rel=1e-4)
     assert relative(found.gradient, expected.gradient) < 1e-4
@@ -114,12 +116,12 @@ def test_the_gradient_is_that_of_finite_differences(name, side, monkeypatch):
 @pytest.mark.parametrize("side", [64, 100])
 def test_features_and_moments_are_those_of_the_whole(side, exact_network):
     picture, layers = noise_picture(121, 150, 1, EXACT), ["conv1_1", "relu3_2", "relu5_1"]
-    maps, found = look(exact_network, picture, side, maps=layers[1:], moments=layers[:2])
+    maps, (found,) = look(exact_network, picture, side, maps=layers[1:], moments=layers[:2])
     assert list(maps) == layers[1:]
     assert list(found) == layers[:2]
     for layer, F in maps.items():
         torch.testing.assert_close(F, exact_network(picture, layers)[layer])
-    _, expected = look(exact_network, picture, None, moments=layers)
+    _, (expected,) = look(exact_network, picture, None, moments=layers)
     for layer, (mean, covariance, positions) in found.items():
         torch.testing.assert_close(mean, expected[layer].mean)
         torch.testing.assert_close(covariance, expected[layer].covariance)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage import data
 
+from conftest import impasto
 from impasto import image
-from impasto.cli import main
 from impasto.config import LAST, RANGES, WHOLE, Config, configure, parse_look
 from impasto.errors import ConfigError
 
@@ -26,14 +26,6 @@ def folder(folder):
     """With a painting in it too."""
     PIL.Image.fromarray(data.chelsea()).resize((90, 60)).save("painting.png")
     return folder
-
-
-def impasto(capsys, *words, status=0):
-    with pytest.raises(SystemExit) as exit_:
-        main([str(word) for word in words])
-    out = capsys.readouterr()
-    assert (exit_.value.code or 0) == status, out
-    return out
 
 
 def settings_of(path):

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from conftest import noise_picture
 from impasto import losses
 from impasto.config import PRESETS, Config
-from impasto.evaluation import objective_of
-from impasto.losses import Content, Moments, Objective, Style, Sums, Tally, moments, objective
+from impasto.evaluation import Region, objective_of
+from impasto.losses import Content, Objective, Part, Style, Tally, objective
+from impasto.moments import Moments, Sums, moments
 from impasto.tiles import Box
 
 EXACT = torch.float64
@@ -183,7 +184,7 @@ def test_total_variation_is_that_of_its_formula_and_so_is_its_gradient():
 
 def made_of(network, photograph, painting, config):
     """The objective of two pictures."""
-    return objective_of(network, photograph, painting, config, None)
+    return objective_of(network, photograph, [Region.whole(painting)], config, None)
 
 
 def losses_of(loss, features):
@@ -229,7 +230,8 @@ def test_a_strength_knows_no_scale_of_the_features(network, distance):
         )
         of_photograph = {name: moments(F) for name, F in content.items()}
         of_painting = {name: moments(F) for name, F in style.items()}
-        return losses_of(objective(content, of_photograph, of_painting, config), found)
+        part = Part("", 1.0, {}, of_photograph, of_painting)
+        return losses_of(objective(content, [part], config), found)
 
     one, seven = terms(1), terms(7)
     for name in one:

@@ -11,7 +11,7 @@ from conftest import noise_picture, small_state
 from impasto.config import Config, schedule
 from impasto.descent import STALLED
 from impasto.errors import DivergenceError
-from impasto.evaluation import Evaluator
+from impasto.evaluation import Evaluator, Region
 from impasto.image import resize
 from impasto.optimize import Subject, enlarge, optimize
 from impasto.vgg import VGG, Stage
@@ -28,7 +28,11 @@ def subject(detail=True):
         return lambda size: resize(picture, size)
 
     shown = sized(photograph)
-    return Subject(shown, sized(painting), start=shown, detail=shown if detail else None)
+    return Subject(shown, in_the_manner_of(painting), shown, shown if detail else None)
+
+
+def in_the_manner_of(painting):
+    return lambda size: [Region.whole(resize(painting, size))]
 
 
 def run(config=QUICK, network=None, **kwargs):
@@ -83,7 +87,7 @@ def test_the_pictures_gradient_is_that_of_float64():
     for dtype in (torch.float32, torch.float64):
         network = VGG(small_state(torch.float64)).to(dtype)
         photograph, painting = noise_picture(96, 128, 1, dtype), noise_picture(112, 96, 2, dtype)
-        evaluate = Evaluator(network, photograph, painting, config)
+        evaluate = Evaluator(network, photograph, [Region.whole(painting)], config)
         pictures[dtype] = evaluate(noise_picture(96, 128, 3).to(dtype)).gradient.double()
     exact = pictures[torch.float64]
     assert (pictures[torch.float32] - exact).norm() < 1e-3 * exact.norm()
@@ -145,7 +149,8 @@ def test_a_finer_scale_that_begins_with_nonsense_leaves_the_coarser_ones_picture
 
 @pytest.mark.parametrize("content", [noise_picture(64, 80), torch.full((1, 3, 64, 80), 0.5)])
 def test_a_picture_in_its_own_style_stays_itself(content):
-    about = Subject(*[lambda size: resize(content, size)] * 4)
+    shown = lambda size: resize(content, size)  # noqa: E731
+    about = Subject(shown, in_the_manner_of(content), shown, shown)
     for optimizer in ("lbfgs", "gd"):
         config = replace(QUICK, optimizer=optimizer, iterations=10)
         *_, last = optimize(VGG(small_state()), about, (64, 80), config)

@@ -89,7 +89,7 @@ job = api.prepare(data.coffee(), 'charcoal', Config(
     backbone='vgg16', size=size, fit='tiles' if side else 'whole', iterations=3, pyramid=False))
 if side:
     network = api.network_of(job.backbone, job.config)
-    originals = [job.photograph.size, job.painting.size]
+    originals = job.scene.sizes
     larger = work_bytes(network, job.size, originals, job.config, job.plan.side)
     smaller = work_bytes(network, job.size, originals, job.config, side)
     plan = replace(job.plan, side=side, peak_bytes=job.plan.peak_bytes - larger + smaller)

@@ -290,7 +290,7 @@ def test_without_resume_it_starts_anew_and_says_so(undisturbed, stopped, capsys)
 def test_an_order_comes_back_from_json_as_it_was(tmp_path, config):
     target = tmp_path / "half \ud800.png"
     for folder in (None, tmp_path / "steps"):
-        order = Order(tmp_path / "a.png", "charcoal", config, target, 16, False, folder)
+        order = Order(tmp_path / "a.png", ("charcoal",), config, target, 16, False, folder)
         again = Order.from_json(json.loads(json.dumps(order.to_json())), tmp_path)
         start = config.start if config.preset == "paper" else str(Path("a/b.png").absolute())
         assert again == replace(order, config=replace(config, start=start))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -16,13 +15,15 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from impasto import color, image, memory, styles, weights
+from impasto import color, image, memory, weights
+from impasto.casting import Masks, Several, compose
 from impasto.checkpoint import Checkpoint, Keeper, check_fits, check_folder
-from impasto.config import LAST, STARTS, Config, Size, configure, scale_size, schedule
+from impasto.config import LAST, Config, Size, configure, schedule
 from impasto.errors import ConfigError, DivergenceError, PictureError, did_you_mean
 from impasto.image import Picture, PictureSource
 from impasto.optimize import Step, Subject, enlarge, optimize
 from impasto.plan import Plan, plan, work_bytes
+from impasto.scene import Scene
 from impasto.vgg import VGG, convolution_names, minimum_side_px
 
 OnStep = Callable[[Step], None]
@@ -33,13 +34,16 @@ BROKEN = (DivergenceError, MemoryError, RuntimeError)  # torch out of memory is 
 
 def stylize(
     content: PictureSource,
-    style: PictureSource,
+    style: PictureSource | Several,
     *,
+    mask: PictureSource | None = None,
+    style_masks: Several = (),
+    regions: Mapping[str, PictureSource] | None = None,
     preset: str = "default",
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Result:
-    """Repaint a photograph in the manner of a painting.
+    """Repaint a photograph in the manner of a painting, or of several.
 
     Ctrl-C, and whatever goes wrong once there is a picture, stops the work and returns the
     picture as it stands; ``result.stopped`` says why.
@@ -47,7 +51,13 @@ def stylize(
     Args:
         content: the photograph: a path, a PIL image, or an array (H, W), (H, W, 1), (H, W, 3) or
             (H, W, 4) of uint8, uint16 or floats in [0, 1].
-        style: the painting, likewise, or a built-in style's name.
+        style: the painting, likewise, or a built-in style's name, or a folder of paintings, which
+            are taken as one style; or a list of any of them, to meet in between.
+        mask: a picture of the photograph's size, whose colours name regions of it.
+        style_masks: of the paintings, in their order: each region takes after the part of the
+            painting that has the same colour.
+        regions: by colour (``"white"``, ``"#ff0000"``, ``"128"``), a painting of its own, or
+            ``"photo"`` where the picture is to stay as photographed.
         preset: ``default`` or ``paper``.
         on_step: called after each iteration.
         **settings: any attributes of ``Config``, such as ``size=768`` or ``strength=0.7``.
@@ -60,7 +70,8 @@ def stylize(
         >>> result = stylize("photo.jpg", "night-swirls", size=256)  # doctest: +SKIP
         >>> result.save("out.png")  # doctest: +SKIP
     """
-    return prepare(content, style, configure(preset, **settings)).run(on_step)
+    masks = Masks(mask, style_masks, regions or {})
+    return prepare(content, style, configure(preset, **settings), masks).run(on_step)
 
 
 @dataclass(frozen=True)
@@ -102,13 +113,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Job:
-    """Two pictures, a network and a config that fit together: all checked, nothing run yet.
+    """Pictures, a network and a config that fit together: all checked, nothing run yet.
 
     Attributes:
-        photograph: what is repainted.
-        painting: in whose manner.
-        start: what the optimisation starts from, where it is a picture of its own.
-        colours: whose colours the result takes; None where they are as painted.
+        scene: the photograph, and which part of it takes whose manner.
         backbone: the network's weights.
         device: where it runs.
         dtype: of the network's features.
@@ -117,16 +125,18 @@ class Job:
         config: every setting.
     """
 
-    photograph: Picture
-    painting: Picture
-    start: Picture | None
-    colours: Picture | None
+    scene: Scene
     backbone: weights.Weights
     device: torch.device
     dtype: torch.dtype
     size: Size
     plan: Plan
     config: Config
+
+    @property
+    def photograph(self) -> Picture:
+        """What is repainted."""
+        return self.scene.photograph
 
     @property
     def iterations(self) -> int:
@@ -149,11 +159,9 @@ class Job:
         Windows of another size round otherwise, and the bytes would differ.
         """
         side: int | None = facts.get("windows_px")
-        given = (self.photograph, self.painting, self.start, self.colours)
-        originals = [each.size for each in given if each]
         network = network_of(self.backbone, self.config)
         now, then = (
-            work_bytes(network, self.size, originals, self.config, each)
+            work_bytes(network, self.size, self.scene.sizes, self.config, each)
             for each in (self.plan.side, side)
         )
         peak = self.plan.peak_bytes - now + then
@@ -203,10 +211,14 @@ class Job:
 
     def _finish(self, pixels: Tensor) -> Tensor:
         """The picture to show, of the pixels that were optimised, (1, 3, h, w) on the CPU."""
-        if self.colours is None:
+        original, size = self.scene.original, (pixels.shape[2], pixels.shape[3])
+        if original is None:
             return pixels
-        size = (pixels.shape[2], pixels.shape[3])
-        return color.with_luminance(image.resize(self.colours.pixels, size), pixels)
+        photograph = image.resize(original.pixels, size)
+        if self.config.color == "luminance":
+            pixels = color.with_luminance(photograph, pixels)
+        keep = self.scene.kept_at(size)
+        return pixels if keep is None else torch.lerp(pixels, photograph, keep)
 
     def keeper(
         self, directory: Path, command: Mapping[str, Any], before: Checkpoint | None = None
@@ -241,7 +253,6 @@ class Job:
         settings.pop("snapshots")
         for name in ("backbone", "start"):  # where they are paths: the file's name
             settings[name] = Path(settings[name]).name
-        inputs = {"photograph": self.photograph, "painting": self.painting, "start": self.start}
         packages = ("impasto", "torch", "numpy", "pillow")
         return {
             "settings": settings,
@@ -251,11 +262,8 @@ class Job:
                 "source": self.backbone.source,
                 "sha256": self.backbone.sha256,
             },
-            "inputs": {
-                role: {"name": picture.name, "sha256": picture.sha256}
-                for role, picture in inputs.items()
-                if picture is not None
-            },
+            "inputs": self.scene.inputs,
+            **({"regions": self.scene.regions} if self.scene.regions else {}),
             "device": str(self.device),
             "precision": str(self.dtype).removeprefix("torch."),
             "windows_px": self.plan.side,
@@ -266,66 +274,42 @@ class Job:
         }
 
     def _subject(self) -> Subject:
-        photograph = sized(self.photograph.pixels.to(self.device))
-        start = photograph if self.start is None else sized(self.start.pixels.to(self.device))
-        whole = sized(self.painting.pixels.to(self.device))
-
-        def painting(size: Size) -> Tensor:
-            return whole(painting_size(size, self.size, self.painting.size, self.config))
-
-        def noise(size: Size) -> Tensor:
-            generator = torch.Generator().manual_seed(self.config.seed)  # on the CPU: the same
-            grain = torch.rand((1, 3, *size), generator=generator).to(self.device)  # everywhere
-            return grain * photograph(size) if "content" in self.config.start else grain
-
-        if "noise" in self.config.start and self.start is None:
-            return Subject(photograph, painting, start=noise, detail=None)
-        return Subject(photograph, painting, start=start, detail=start)
+        return self.scene.subject(self.size, self.config, self.device)
 
 
-def prepare(content: PictureSource, style: PictureSource, config: Config) -> Job:
+def prepare(
+    content: PictureSource,
+    style: PictureSource | Several,
+    config: Config,
+    masks: Masks | None = None,
+) -> Job:
     """Load and check all that a stylisation needs, so that nothing can be found wrong hours later.
+
+    Args:
+        content: as in `stylize`.
+        style: likewise.
+        config: every setting.
+        masks: which region of the photograph takes whose manner.
 
     Raises:
         ImpastoError: of its children the one that fits.
     """
-    photograph = image.load(content, "photograph")
-    painting = image.load(styles.find(style) if isinstance(style, str) else style, "painting")
-    start = None if config.start in STARTS else load_start(config.start)
-    size = output_size(photograph.size, config)
+    scene = compose(content, style, config, masks)
+    size = output_size(scene.photograph.size, config)
     backbone = weights.resolve(config.backbone)
     check_layers(backbone, config)
     check_size(size, config)
     device = choose_device(config.device)
-    colours = photograph if config.color == "luminance" else None
-    originals = [each.size for each in (photograph, painting, start, colours) if each]
-    photograph, painting = recoloured(photograph, painting, config)
-    if start and colours:
-        start = replace(start, pixels=color.grey(start.pixels))
     planned = plan(
         network_of(backbone, config),
         size,
-        originals,
+        scene.sizes,
         config,
         used_bytes=memory.used_bytes(device),
         free_bytes=memory.free_bytes(device),
     )
     dtype = choose_dtype(config.precision, device)
-    return Job(photograph, painting, start, colours, backbone, device, dtype, size, planned, config)
-
-
-def recoloured(photograph: Picture, painting: Picture, config: Config) -> tuple[Picture, Picture]:
-    """Both as the network is to see them: in grey, or in one's palette."""
-    photo, paint = photograph.pixels, painting.pixels
-    match = color.match_covariance if config.color_match == "covariance" else color.match_histogram
-    if config.color == "luminance":
-        photo, paint = color.grey(photo), color.grey(paint)
-        paint = color.match_luminance(paint, photo)
-    elif config.color == "photo":
-        paint = match(paint, photo)
-    elif config.color == "painting":
-        photo = match(photo, paint)
-    return replace(photograph, pixels=photo), replace(painting, pixels=paint)
+    return Job(scene, backbone, device, dtype, size, planned, config)
 
 
 def network_of(backbone: weights.Weights, config: Config) -> VGG:
@@ -333,37 +317,9 @@ def network_of(backbone: weights.Weights, config: Config) -> VGG:
     return VGG(backbone.state, pooling=config.pooling, edges=config.edges)
 
 
-def load_start(path: str) -> Picture:
-    """The picture to start from; a ConfigError where the path may have been meant as a word."""
-    hint = did_you_mean(path, STARTS)
-    if hint and not os.path.lexists(path):
-        allowed = f"allowed: {', '.join(STARTS)}, or the path of a picture"
-        raise ConfigError(f"start {path!r}", allowed, hint)
-    return image.load(path, "start picture")
-
-
 def output_size(photograph: Size, config: Config) -> Size:
     """(height, width) of the result: the photograph's aspect, config's longer side."""
     return photograph if config.size == "original" else image.fit(photograph, config.size)
-
-
-def painting_size(scale: Size, final: Size, painting: Size, config: Config) -> Size:
-    """(height, width) at which the painting is compared at one scale; its aspect is kept.
-
-    Its longer side is the photograph's, times ``style_scale`` (or ``style_size`` at the last
-    scale). It is never enlarged, which would add blur and no strokes, unless the network's
-    deepest layer would see nothing of it.
-    """
-    fraction = max(scale) / max(final)
-    longer = config.style_size or max(final) * config.style_scale
-    factor = min(1.0, longer * fraction / max(painting))
-    smallest = minimum_side_px(layer for layer, _ in config.style_layers)
-    return scale_size(painting, max(factor, smallest / min(painting)))
-
-
-def sized(picture: Tensor) -> Callable[[Size], Tensor]:
-    """The picture at whatever size is asked for."""
-    return lambda size: image.resize(picture, size)
 
 
 def check_layers(backbone: weights.Weights, config: Config) -> None:
@@ -374,6 +330,7 @@ def check_layers(backbone: weights.Weights, config: Config) -> None:
             raise ConfigError(
                 f"layer {layer}: {backbone.name} does not have it",
                 f"its layers are {', '.join(known)}, and relu... of each",
+                did_you_mean(layer, [name.replace("conv", layer[:4]) for name in known]),
             )
 
 

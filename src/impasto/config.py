@@ -36,6 +36,7 @@ UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 LEAST_FIT_BYTES = 10**6  # less is a slip: a number of gigabytes without its unit
 ORIGINAL = "original"  # the size of the photograph itself
 PAINTING = "painting"  # what a look may hold besides settings
+PHOTO = "photo"  # a region that is to stay as photographed
 LAST = -1  # the snapshot of the last iteration, whichever that is
 
 LARGEST_SIZE_PX = 16_384
@@ -64,6 +65,8 @@ STRENGTH_EXPONENT = 2.0
 # iteration moves the fastest pixel, and was found by trying: docs/paper.md.
 LEARNING_RATES: Mapping[str, float] = MappingProxyType({"adam": 0.02, "gd": 0.1})
 
+PLACES = tuple(f"{block}_{place}" for block in range(1, 6) for place in range(1, 5))
+LAYERS = tuple(f"{kind}{place}" for kind in ("relu", "conv") for place in PLACES)
 _LAYER = re.compile(r"(conv|relu)([1-5])_([1-4])")
 
 
@@ -72,7 +75,9 @@ def split_layer(name: str) -> tuple[str, int, int]:
     match = _LAYER.fullmatch(str(name))
     if not match:
         raise ConfigError(
-            f"layer {name!r}", "layers are conv1_1 ... conv5_4 and relu1_1 ... relu5_4"
+            f"layer {name!r}",
+            "layers are conv1_1 ... conv5_4 and relu1_1 ... relu5_4",
+            did_you_mean(str(name), LAYERS),
         )
     return match[1], int(match[2]), int(match[3])
 
@@ -84,6 +89,16 @@ def parse_layers(text: str) -> Weighted:
         name, _, weight = part.partition("=")
         layers.append((name.strip(), parse_number(weight or "1")))
     return cast(Weighted, tuple(layers))
+
+
+def parse_numbers(text: str) -> tuple[float | str, ...]:
+    """``"0.7,0.3"`` as numbers; what is none stays text, for Config to say what it wants."""
+    return tuple(parse_number(part.strip()) for part in text.split(",") if part.strip())
+
+
+def parse_scales(text: str) -> float | str | tuple[float | str, ...]:
+    """One number for all paintings, or one for each."""
+    return parse_numbers(text) if "," in text else parse_number(text)
 
 
 def parse_snapshots(text: str) -> tuple[int, ...]:
@@ -149,8 +164,13 @@ def parse_look(text: str, source: str) -> dict[str, Any]:
 
 
 def _from_toml(name: str, value: Any) -> Any:
-    if name == PAINTING and not isinstance(value, str):
-        raise ConfigError(f"painting {value!r}", "a file, or a style's name")
+    if name == PAINTING:
+        several = value if isinstance(value, list) else [value]
+        if not several or not all(isinstance(each, str) for each in several):
+            raise ConfigError(
+                f"painting {value!r}", "a file, a folder or a style's name, or a list"
+            )
+        return tuple(several)
     if name == "snapshots":
         listed = value if isinstance(value, list) else [value]
         return parse_snapshots(",".join(map(str, listed)))
@@ -183,11 +203,11 @@ RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "tv_weight": (0.0, math.inf),
         "learning_rate": (0.0, math.inf),
         "iterations": (1, 1_000_000),
-        "style_scale": (0.05, 20.0),
         "style_size": (SMALLEST_SIZE_PX, LARGEST_SIZE_PX),
         "seed": (0, 2**63 - 1),
     }
 )
+STYLE_SCALES = (0.05, 20.0)
 WHOLE = ("iterations", "style_size", "seed", "size")
 
 
@@ -207,6 +227,19 @@ def _check_range(name: str, value: Any, low: float, high: float) -> None:
         limits = f"from {low:g} up" if high == math.inf else f"from {low:g} to {high:g}"
         also = f", or {ORIGINAL!r}" if name == "size" else ""
         raise ConfigError(f"{name} {value!r}", f"a {noun} {limits} is wanted{also}")
+
+
+def _check_styles(scales: Any, weights: Any) -> None:
+    for scale in scales if isinstance(scales, tuple) else (scales,):
+        _check_range("style_scale", scale, *STYLE_SCALES)
+    if scales == () or not isinstance(weights, tuple):
+        raise ConfigError(
+            f"style_scale {scales!r}, style_weights {weights!r}", "one number a painting is wanted"
+        )
+    for weight in weights:
+        _check_range("a style's weight", weight, 0.0, math.inf)
+    if weights and not sum(weights) > 0:
+        raise ConfigError(f"style_weights {weights}", "at least one above 0 is wanted")
 
 
 def _check_fit(fit: object) -> None:
@@ -258,7 +291,9 @@ class Config:
         quality: ``draft``, ``normal`` or ``fine``: how many iterations the schedule has.
         iterations: in all, over all scales; None is the schedule's own number.
         start: ``content``, ``noise``, ``noise*content`` or the path of a picture.
-        style_scale: size of the painting against the photograph's: above 1 for broader strokes.
+        style_scale: size of the painting against the photograph's: above 1 for broader strokes;
+            one for all paintings, or one for each.
+        style_weights: how much each of several paintings counts; () is alike.
         style_size: longer side of the painting in pixels, instead of ``style_scale``.
         color: whose colours the result has: ``painted``, as the style has it; ``luminance``: the
             photograph's own, and only light and dark are repainted; ``photo``: the painting is
@@ -302,7 +337,8 @@ class Config:
     quality: Quality = "normal"
     iterations: int | None = None
     start: str = "content"
-    style_scale: float = 1.0
+    style_scale: float | tuple[float, ...] = 1.0
+    style_weights: tuple[float, ...] = ()
     style_size: int | None = None
     color: Color = "painted"
     color_match: ColorMatch = "covariance"
@@ -324,6 +360,7 @@ class Config:
             _check_choice(name, getattr(self, name), allowed)
         for name, (low, high) in RANGES.items():
             _check_range(name, getattr(self, name), low, high)
+        _check_styles(self.style_scale, self.style_weights)
         _check_fit(self.fit)
         if self.size != ORIGINAL:
             _check_range("size", self.size, SMALLEST_SIZE_PX, LARGEST_SIZE_PX)

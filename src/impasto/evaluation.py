@@ -14,16 +14,18 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol, TypeVar
 
 import torch
+import torch.nn.functional as nnf
 from torch import Tensor
 
 from impasto.config import Config, Size, split_layer
 from impasto.descent import Point
-from impasto.losses import Features, Moments, Objective, Sums, Tally, objective, total_variation
+from impasto.losses import Features, Objective, Part, Tally, objective, total_variation
+from impasto.moments import Moments, Sums, blend, pooled
 from impasto.tiles import Box, Window, windows
 
 Visit = Callable[[str, Tensor, Box], None]  # a layer, a part of its features, and which part
@@ -275,6 +277,39 @@ def point_at(network: Network, loss: Objective, x: Tensor, side: int | None) -> 
     return Point(x.detach(), losses, sum(losses.values()), gradient)
 
 
+@dataclass(frozen=True)
+class Sample:
+    """A painting at one scale, or a part of it.
+
+    Attributes:
+        picture: gives it, (1, 3, h, w): of many paintings one at a time is held.
+        where: what of it counts, (1, 1, h, w) in [0, 1]; None is all.
+    """
+
+    picture: Callable[[], Tensor]
+    where: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the picture at one scale, and whose manner it takes.
+
+    Attributes:
+        styles: each with its weight, and of one or more samples that are taken as one.
+        name: '' where it is the whole.
+        where: which part, (1, 1, H, W) in [0, 1]; None is all.
+    """
+
+    styles: Sequence[tuple[float, Sequence[Sample]]]
+    name: str = ""
+    where: Tensor | None = None
+
+    @classmethod
+    def whole(cls, painting: Tensor) -> Region:
+        """The whole picture after a painting (1, 3, h, w)."""
+        return cls([(1.0, [Sample(lambda: painting)])])
+
+
 def look(
     network: Network,
     picture: Tensor,
@@ -282,7 +317,8 @@ def look(
     *,
     maps: Collection[str] = (),
     moments: Collection[str] = (),
-) -> tuple[Features, Mapping[str, Moments]]:
+    where: Sequence[Tensor | None] = (None,),
+) -> tuple[Features, list[Mapping[str, Moments]]]:
     """What an objective knows of a picture, in one walk through the network.
 
     Args:
@@ -290,17 +326,20 @@ def look(
         picture: (1, 3, H, W).
         side: of a window, in pixels; None is the whole picture at once.
         maps: layers whose whole feature maps (1, channels, h, w) are wanted.
-        moments: layers whose moments are.
+        moments: layers whose moments are: a mapping for each of ``where``.
+        where: parts of the picture, (1, 1, H, W) in [0, 1]; None is all of it.
     """
     height, width = picture.shape[2:]
     whole: dict[str, Tensor] = {}
-    sums: defaultdict[str, Sums] = defaultdict(Sums)
+    parts = [at_layers(each, moments) for each in where]
+    sums: list[defaultdict[str, Sums]] = [defaultdict(Sums) for _ in parts]
 
     def visit(layer: str, F: Tensor, box: Box) -> None:
         if layer in moments:
-            sums[layer].add(F)
+            for each, part in zip(sums, parts, strict=True):
+                each[layer].add(F, box.cut(part[layer]) if part else None)
         if layer in maps:
-            stride = 1 << (split_layer(layer)[1] - 1)
+            stride = stride_of(layer)
             size = (height // stride, width // stride)
             whole.setdefault(layer, F if box.size == size else blank(F, size))
             if box.size != size:
@@ -308,18 +347,73 @@ def look(
 
     layers = list(dict.fromkeys([*maps, *moments]))
     walk(network, picture, layers, side, visit)
-    return whole, {layer: each.moments() for layer, each in sums.items()}
+    return whole, [{layer: sum_.moments() for layer, sum_ in each.items()} for each in sums]
+
+
+def stride_of(layer: str) -> int:
+    """How many pixels lie between two of its positions."""
+    return 1 << (split_layer(layer)[1] - 1)
+
+
+def at_layers(where: Tensor | None, layers: Iterable[str]) -> dict[str, Tensor]:
+    """How far each position of each layer is in a part of the picture; {} for all of it.
+
+    A position stands for the pixels that are pooled into it, and counts by their mean.
+    """
+    if where is None:
+        return {}
+    return {layer: nnf.avg_pool2d(where, stride_of(layer)) for layer in layers}
 
 
 def objective_of(
-    network: Network, photograph: Tensor, painting: Tensor, config: Config, side: int | None
+    network: Network,
+    photograph: Tensor,
+    regions: Sequence[Region],
+    config: Config,
+    side: int | None,
 ) -> Objective:
-    """The loss at one scale, from the two pictures (1, 3, H, W) at that scale."""
+    """The loss at one scale, from the photograph (1, 3, H, W) and the paintings at that scale."""
     style = [layer for layer, _ in config.style_layers]
     content = [layer for layer, _ in config.content_layers]
-    maps, of_photograph = look(network, photograph, side, maps=content, moments=style)
-    _, of_painting = look(network, painting, side, moments=style)
-    return objective(maps, of_photograph, of_painting, config)
+    where = [region.where for region in regions]
+    maps, found = look(network, photograph, side, maps=content, moments=style, where=where)
+    parts = [
+        Part(
+            region.name,
+            1.0 if region.where is None else float(region.where.mean()),
+            at_layers(region.where, style),
+            moments,
+            style_of(network, region, config, side),
+        )
+        for region, moments in zip(regions, found, strict=True)
+    ]
+    return objective(maps, parts, config)
+
+
+def style_of(
+    network: Network, region: Region, config: Config, side: int | None
+) -> Mapping[str, Moments]:
+    """By style layer, the moments that a region is to have."""
+    layers = [layer for layer, _ in config.style_layers]
+    seen = [
+        (weight, [sampled(network, sample, layers, side) for sample in samples])
+        for weight, samples in region.styles
+    ]
+    return {
+        layer: blend(
+            [(weight, pooled([each[layer] for each in several])) for weight, several in seen],
+            config.distance,
+        )
+        for layer in layers
+    }
+
+
+def sampled(
+    network: Network, sample: Sample, layers: Sequence[str], side: int | None
+) -> Mapping[str, Moments]:
+    """A painting's moments."""
+    _, (found,) = look(network, sample.picture(), side, moments=layers, where=[sample.where])
+    return found
 
 
 class Evaluator:
@@ -328,9 +422,10 @@ class Evaluator:
     Args:
         network: whose features are compared.
         photograph: (1, 3, H, W), at this scale.
-        painting: likewise.
+        regions: of the picture, likewise, each with its style.
         config: layers, losses and their weights.
         side: of a window, in pixels; None is the whole picture at once.
+        keep: where the picture stays the photograph, (1, 1, H, W) in [0, 1]; None is nowhere.
 
     Attributes:
         side: it as it stands: halved each time that memory ran out.
@@ -341,17 +436,24 @@ class Evaluator:
         self,
         network: Network,
         photograph: Tensor,
-        painting: Tensor,
+        regions: Sequence[Region],
         config: Config,
         side: int | None = None,
+        keep: Tensor | None = None,
     ) -> None:
         self.network, self.side, self.told = network, side, ""
         self.size: Size = (photograph.shape[2], photograph.shape[3])
-        make = partial(objective_of, network, photograph, painting, config)
+        self.kept = None if keep is None else (photograph, keep)
+        make = partial(objective_of, network, photograph, regions, config)
         self.objective = self._within_memory(make)
 
     def __call__(self, x: Tensor) -> Point:
-        return self._within_memory(partial(point_at, self.network, self.objective, x))
+        if self.kept is None:
+            return self._within_memory(partial(point_at, self.network, self.objective, x))
+        photograph, keep = self.kept
+        shown = torch.lerp(x, photograph, keep)
+        point = self._within_memory(partial(point_at, self.network, self.objective, shown))
+        return replace(point, x=x.detach(), gradient=point.gradient * (1 - keep))
 
     def _within_memory(self, compute: Callable[[int | None], T]) -> T:
         while True:

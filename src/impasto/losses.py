@@ -12,14 +12,16 @@ can be walked through twice in windows, and its loss and gradient are still thos
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from impasto.config import CONTENT_AT_HALF, Config
+from impasto.moments import Moments, Sums, eigen, gradient_by_features, positions
 from impasto.tiles import Box
 
 Features = Mapping[str, Tensor]  # (1, channels, h, w), by layer name
@@ -32,77 +34,7 @@ LEAST_GAP = 1e-2  # of a style's variance; two styles nearer than that are one, 
 PLAIN = 1e-3  # of the energy: less variance than this is a plain picture, not a unit to divide by
 
 
-class Moments(NamedTuple):
-    """What a style distance knows of a layer's features.
-
-    Attributes:
-        mean: (channels,), over positions.
-        covariance: (channels, channels), over positions.
-        positions: how many there are.
-    """
-
-    mean: Tensor
-    covariance: Tensor
-    positions: int
-
-    @property
-    def second(self) -> Tensor:
-        """The mean of F F^T: the Gram matrix over the number of positions."""
-        return self.covariance + torch.outer(self.mean, self.mean)
-
-
 StyleDistance = Callable[[Moments], Tensor]  # a scalar
-
-
-class Sums:
-    """What Moments are made of, added up over parts of a feature map; in float64 where there is."""
-
-    def __init__(self) -> None:
-        self.positions = 0
-        self.first = self.second = torch.zeros(1, dtype=torch.float64)
-        self.dtype = torch.float32
-
-    def add(self, F: Tensor) -> None:
-        flat = positions(F)
-        first, second = precise(flat.sum(0)), precise(flat.T @ flat)
-        self.first, self.second = self.first.to(first) + first, self.second.to(second) + second
-        self.positions, self.dtype = self.positions + len(flat), flat.dtype
-
-    def moments(self) -> Moments:
-        mean = self.first / self.positions
-        covariance = self.second / self.positions - torch.outer(mean, mean)
-        return Moments(mean.to(self.dtype), covariance.to(self.dtype), self.positions)
-
-
-def precise(tensor: Tensor) -> Tensor:
-    """In float64; on the CPU where the device, MPS, has none."""
-    return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
-
-
-def positions(F: Tensor) -> Tensor:
-    """(1, channels, h, w) as (h * w, channels), float32 or 64; a view where F is channels-last."""
-    flat = F.permute(0, 2, 3, 1).reshape(-1, F.shape[1])
-    return flat if flat.dtype == torch.float64 else flat.float()
-
-
-def moments(F: Tensor) -> Moments:
-    """The moments of a whole feature map, with no gradient."""
-    sums = Sums()
-    sums.add(F)
-    return sums.moments()
-
-
-def gradient_by_features(F: Tensor, whole: Moments, by: Moments) -> Tensor:
-    """A loss's gradient by a part of the features, from that by the whole map's moments.
-
-    d covariance / d F_k = (F_k - mean) / n, on either side of the outer product.
-    """
-    flat, n = positions(F), whole.positions
-    both = by.covariance + by.covariance.T
-    shift = (by.mean - both @ whole.mean) / n
-    shift, both = shift.to(F.device), both.to(F.device)
-    by_flat = torch.addmm(shift.expand(1, -1), flat, both, alpha=1 / n)
-    return by_flat.reshape(1, *F.shape[2:], F.shape[1]).permute(0, 3, 1, 2)
 
 
 def total_variation(x: Tensor) -> tuple[float, Tensor]:
@@ -140,20 +72,6 @@ class RootTrace(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         by_M: Tensor = ctx.saved_tensors[0]
         return gradients[0] * by_M
-
-
-def eigen(M: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues, ascending, and eigenvectors of a symmetric matrix; not-a-numbers if it has any.
-
-    So that a picture gone wrong shows in the loss, where the minimiser can step back from it. In
-    float64: float32's rounding of the faintest patterns is 1e-3 of the gradient, and LAPACK can
-    fail on nearly equal eigenvalues. MPS has neither: the matrix, 1 MB at most, goes to the CPU.
-    """
-    home = precise(M)
-    if not bool(home.isfinite().all()):
-        return torch.full_like(M[0], torch.nan), torch.full_like(M, torch.nan)
-    values, Q = torch.linalg.eigh(home)
-    return values.to(M), Q.to(M)
 
 
 def factor(S: Tensor) -> Tensor:
@@ -243,15 +161,29 @@ class Content:
 
 @dataclass(frozen=True)
 class Style:
-    """One layer's part of J_style: ``weight * distance(moments)``."""
+    """One layer's part of J_style, ``weight * distance(moments)``: of the whole, or of a region.
+
+    Attributes:
+        layer: whose moments.
+        weight: factor.
+        distance: from the painting.
+        region: its name; '' for the whole picture.
+        where: how far each of the layer's positions is in the region, (1, 1, h, w) in [0, 1].
+    """
 
     layer: str
     weight: float
     distance: StyleDistance
+    region: str = ""
+    where: Tensor | None = None
 
     @property
     def name(self) -> str:
-        return f"style {self.layer}"
+        return f"style {self.layer}" + (f" in {self.region}" if self.region else "")
+
+    def within(self, box: Box) -> Tensor | None:
+        """The weights of the positions in the box."""
+        return None if self.where is None else box.cut(self.where)
 
 
 @dataclass(frozen=True)
@@ -280,8 +212,8 @@ class Tally:
         for term in self.objective.terms:
             if term.layer == layer and isinstance(term, Content):
                 self.errors[layer] += term.error(F, box)
-            elif term.layer == layer:
-                self.sums[layer].add(F)
+            elif isinstance(term, Style) and term.layer == layer:
+                self.sums[term.name].add(F, term.within(box))
 
     def losses(self) -> dict[str, float]:
         """Each term's weighted loss, once all features have been added."""
@@ -290,13 +222,13 @@ class Tally:
     def _loss(self, term: Content | Style) -> float:
         if isinstance(term, Content):
             return term.weight * self.errors[term.layer]
-        found = self.sums[term.layer].moments()
+        found = self.sums[term.name].moments()
         leaves = found.mean.requires_grad_(), found.covariance.requires_grad_()
         with torch.enable_grad():
             loss = term.weight * term.distance(found)
             by_mean, by_covariance = torch.autograd.grad(loss, leaves)
         known = Moments(found.mean.detach(), found.covariance.detach(), found.positions)
-        self.upstream[term.layer] = known, Moments(by_mean, by_covariance, found.positions)
+        self.upstream[term.name] = known, Moments(by_mean, by_covariance, found.positions)
         return loss.item()
 
     def gradient(self, layer: str, F: Tensor, box: Box) -> Tensor:
@@ -305,90 +237,99 @@ class Tally:
         for term in self.objective.terms:
             if term.layer == layer and isinstance(term, Content):
                 total += term.gradient(F, box)
-            elif term.layer == layer:
-                total += gradient_by_features(F, *self.upstream[layer])
+            elif isinstance(term, Style) and term.layer == layer:
+                total += gradient_by_features(F, *self.upstream[term.name], term.within(box))
         return total
 
 
-def objective(
-    content: Features,
-    photograph: Mapping[str, Moments],
-    painting: Mapping[str, Moments],
-    config: Config,
-) -> Objective:
-    """The loss that config asks for, from what the network sees of the two pictures.
+@dataclass(frozen=True)
+class Part:
+    """A region of the picture, or the whole, and the manner that it is to have.
+
+    Attributes:
+        name: of the region; '' for the whole.
+        share: of the picture that it fills, by area.
+        where: by style layer, how far each position is in it, (1, 1, h, w); without it, wholly.
+        photograph: what is there now: the photograph's moments by style layer.
+        painting: what is to be there.
+    """
+
+    name: str
+    share: float
+    where: Mapping[str, Tensor]
+    photograph: Mapping[str, Moments]
+    painting: Mapping[str, Moments]
+
+    def styles(self, config: Config) -> tuple[Style, ...]:
+        """A term for each style layer that weighs anything and has positions in it."""
+        measure = wasserstein if config.distance == "wasserstein" else mean_gram
+        if config.strength is None and config.distance == "gram":
+            measure = sum_gram
+        return tuple(
+            Style(layer, weight, measure(self.painting[layer]), self.name, self.where.get(layer))
+            for layer, weight in config.style_layers
+            if weight != 0 and self.photograph[layer].positions  # not a number counts, and shows
+        )
+
+    def total(self, terms: Iterable[Style]) -> float:
+        """The terms' sum at the photograph."""
+        return sum(float(t.weight * t.distance(self.photograph[t.layer])) for t in terms)
+
+
+def objective(content: Features, parts: Sequence[Part], config: Config) -> Objective:
+    """The loss that config asks for, from what the network sees of the pictures.
 
     Without a strength it is the paper's: alpha J_content + beta J_style, sums as printed. With one
     it departs from the paper: content and style are both fractions (of the photograph's feature
-    variance lost; of the distance from photograph to painting left), so that one strength means
-    the same balance at every size, layer set, network and pair.
+    variance lost; of the distance from photograph to painting left, in each region by itself, and
+    counted by its area), so that one strength means the same balance at every size, layer set,
+    network, pair and region.
 
     Args:
         content: the photograph's features at config's content layers.
-        photograph: its moments at config's style layers.
-        painting: the painting's.
+        parts: of the picture, each with its style.
         config: distance, layers, strength, alpha, beta and tv_weight are read.
     """
     if config.strength is None:
-        terms = _paper_terms(content, photograph, painting, config)
-        return Objective(terms, config.tv_weight)
-    terms = _balanced_terms(content, photograph, painting, config)
+        return Objective(_paper_terms(content, parts, config), config.tv_weight)
     _, style_weight = config.weights()
-    return Objective(terms, config.tv_weight * style_weight)
+    return Objective(_balanced_terms(content, parts, config), config.tv_weight * style_weight)
 
 
 def _paper_terms(
-    content: Features,
-    photograph: Mapping[str, Moments],
-    painting: Mapping[str, Moments],
-    config: Config,
+    content: Features, parts: Sequence[Part], config: Config
 ) -> tuple[Content | Style, ...]:
-    measure = wasserstein if config.distance == "wasserstein" else sum_gram
-    style = _styles(painting, measure, config, config.beta)
+    styles = [weighted(part.styles(config), config.beta) for part in parts]
     alpha = config.alpha
     if alpha is None:  # the balance of strength 0.5, in the paper's units
         whole = sum(w * variation(content[layer]) / 2 for layer, w in config.content_layers)
-        alpha = CONTENT_AT_HALF * _total(style, photograph) / whole
+        style = sum(part.total(terms) for part, terms in zip(parts, styles, strict=True))
+        alpha = CONTENT_AT_HALF * style / whole
     factors = {layer: alpha / 2 * weight for layer, weight in config.content_layers}
-    return (*_contents(content, factors), *style)
+    return (*_contents(content, factors), *chain(*styles))
 
 
 def _balanced_terms(
-    content: Features,
-    photograph: Mapping[str, Moments],
-    painting: Mapping[str, Moments],
-    config: Config,
+    content: Features, parts: Sequence[Part], config: Config
 ) -> tuple[Content | Style, ...]:
     alpha, beta = config.weights()
     content_total = sum(weight for _, weight in config.content_layers)
-    style_total = sum(weight for _, weight in config.style_layers)
-    measure = wasserstein if config.distance == "wasserstein" else mean_gram
-    unscaled = _styles(painting, measure, config, 1.0)
-    to_fraction = beta / max(_total(unscaled, photograph), LEAST_GAP * style_total)
+    least = LEAST_GAP * sum(weight for _, weight in config.style_layers)
     factors = {
         layer: alpha * weight / content_total / variation(content[layer])
         for layer, weight in config.content_layers
     }
-    style = (replace(term, weight=term.weight * to_fraction) for term in unscaled)
-    return (*_contents(content, factors), *(term for term in style if term.weight != 0))
+    styles: list[Style] = []
+    for part in parts:
+        terms = part.styles(config)
+        styles += weighted(terms, beta * part.share / max(part.total(terms), least))
+    return (*_contents(content, factors), *styles)
 
 
-def _total(terms: tuple[Style, ...], found: Mapping[str, Moments]) -> float:
-    return sum(float(term.weight * term.distance(found[term.layer])) for term in terms)
-
-
-def _styles(
-    painting: Mapping[str, Moments],
-    measure: Callable[[Moments], StyleDistance],
-    config: Config,
-    factor: float,
-) -> tuple[Style, ...]:
-    """A term for each style layer that weighs anything."""
-    return tuple(
-        Style(layer, weight * factor, measure(painting[layer]))
-        for layer, weight in config.style_layers
-        if weight * factor != 0  # not a number counts, so that it shows
-    )
+def weighted(terms: Iterable[Style], factor: float) -> tuple[Style, ...]:
+    """Those of the terms that weigh anything times the factor, which each then does."""
+    scaled = (replace(term, weight=term.weight * factor) for term in terms)
+    return tuple(term for term in scaled if term.weight != 0)
 
 
 def _contents(features: Features, factors: Mapping[str, float]) -> tuple[Content, ...]:

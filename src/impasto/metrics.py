@@ -14,7 +14,8 @@ from torch import Tensor
 
 from impasto.config import CONTENT_AT_HALF
 from impasto.evaluation import look
-from impasto.losses import LEAST_GAP, Moments, total_variation, variation, wasserstein
+from impasto.losses import LEAST_GAP, total_variation, variation, wasserstein
+from impasto.moments import Moments
 from impasto.vgg import VGG
 
 CONTENT_LAYER = "relu4_2"  # where the default preset keeps the photograph
@@ -164,5 +165,5 @@ def style_distances(
 
 def style_moments(network: VGG, picture: Tensor) -> Mapping[str, Moments]:
     """What style distances know of a picture."""
-    _, moments = look(network, picture, None, moments=STYLE_LAYERS)
+    _, (moments,) = look(network, picture, None, moments=STYLE_LAYERS)
     return moments

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,10 +11,15 @@ from torch import Tensor
 
 from impasto.config import Config, Size, schedule
 from impasto.descent import LBFGS, Adam, Evaluate, GradientDescent, Minimizer, State
-from impasto.evaluation import Evaluator, Network
+from impasto.evaluation import Evaluator, Network, Region
 from impasto.image import resize
 
 Sized = Callable[[Size], Tensor]  # a picture (1, 3, H, W) at the size (height, width) asked for
+
+
+def nowhere(size: Size) -> Tensor | None:  # noqa: ARG001
+    """No part of a picture."""
+    return None
 
 
 def unchanged(pixels: Tensor) -> Tensor:
@@ -71,15 +76,17 @@ class Subject:
 
     Attributes:
         photograph: what the content comes from.
-        painting: what the style comes from; given the photograph's size, it chooses its own.
+        regions: given the photograph's size, its parts, and the paintings that they take after.
         start: the first picture, at the coarsest scale.
         detail: a picture whose detail each finer scale adds to the enlarged picture, or None.
+        keep: where the picture stays the photograph: (1, 1, H, W) in [0, 1], or None.
     """
 
     photograph: Sized
-    painting: Sized
+    regions: Callable[[Size], Sequence[Region]]
     start: Sized
     detail: Sized | None
+    keep: Callable[[Size], Tensor | None] = nowhere
 
 
 def optimize(
@@ -119,9 +126,7 @@ def optimize(
             picture = subject.start(scale)
         elif done == begin:
             picture = enlarge(picture, scale, subject.detail)
-        photograph, painting = subject.photograph(scale), subject.painting(scale)
-        evaluate = Evaluator(network, photograph, painting, config, side)
-        del photograph, painting
+        evaluate = evaluator(network, subject, scale, config, side)
         minimizer = minimizer_for(config, evaluate, picture)
         if known and done > begin:
             minimizer.restore(known)
@@ -134,6 +139,14 @@ def optimize(
             yield step_at(minimizer, iteration, total, scale, note)
         picture, done, side = minimizer.point.x, end, evaluate.side
         known = minimizer.state()
+
+
+def evaluator(
+    network: Network, subject: Subject, scale: Size, config: Config, side: int | None
+) -> Evaluator:
+    """The function to minimise at one scale."""
+    photograph, regions = subject.photograph(scale), subject.regions(scale)
+    return Evaluator(network, photograph, regions, config, side, subject.keep(scale))
 
 
 def step_at(minimizer: Minimizer, iteration: int, total: int, scale: Size, note: str) -> Step:

@@ -9,7 +9,8 @@ import typer
 
 from impasto.config import CHOICES, FITS, LAST, PRESETS, STARTS, Config
 
-PICTURE, BALANCE, OPTIMISATION, OUTPUT = "Picture", "Balance", "Optimisation", "Output"
+PICTURE, REGIONS, BALANCE = "Picture", "Regions", "Balance"
+OPTIMISATION, OUTPUT = "Optimisation", "Output"
 
 
 def default_of(name: str) -> str:
@@ -52,12 +53,12 @@ def choices(name: str) -> str:
 
 
 Photo = Annotated[Path, typer.Argument(metavar="PHOTO", help="The photograph.", show_default=False)]
-Painting = Annotated[
-    str | None,
+Paintings = Annotated[
+    list[str] | None,
     typer.Argument(
-        metavar="PAINTING",
-        help="The painting: a file, or a built-in style's name (see impasto styles). It may be in "
-        "--config instead.",
+        metavar="PAINTING...",
+        help="A file, a built-in style's name (see impasto styles), or a folder of paintings, "
+        "taken as one; of several, the style between them. They may be in --config instead.",
         show_default=False,
     ),
 ]
@@ -93,7 +94,47 @@ Size = Annotated[
 ]
 StyleScale = Annotated[
     str | None,
-    setting("style_scale", "Above 1: broader strokes; below: finer.", PICTURE, "FACTOR"),
+    setting(
+        "style_scale",
+        "Above 1: broader strokes; below: finer. One for all paintings, or 1,0.5 for each.",
+        PICTURE,
+        "FACTOR",
+    ),
+]
+StyleWeights = Annotated[
+    str | None,
+    setting("style_weights", "Of each painting, in their order.", PICTURE, "0.7,0.3"),
+]
+Mask = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=REGIONS,
+        show_default=False,
+        help="A picture of the photograph's size whose flat colours name regions of it.",
+    ),
+]
+StyleMasks = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--style-mask",
+        metavar="FILE",
+        rich_help_panel=REGIONS,
+        show_default=False,
+        help="The painting's mask: each region takes after its part of the same colour. Once for "
+        "each painting.",
+    ),
+]
+Regions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--region",
+        metavar="COLOUR=PAINTING|photo",
+        rich_help_panel=REGIONS,
+        show_default=False,
+        help="A painting of a region's own, or as photographed. COLOUR: white, #ff0000, 128. "
+        "Once for each region.",
+    ),
 ]
 StyleSize = Annotated[
     str | None,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from impasto.config import STARTS, Config
+from impasto.config import PHOTO, STARTS, Config
 from impasto.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from impasto.api import Job
 
 
 @dataclass(frozen=True)
@@ -18,38 +21,62 @@ class Order:
 
     Attributes:
         photo: the photograph's file.
-        painting: a file, or a built-in style's name.
+        paintings: files, folders, or built-in styles' names.
         config: every setting.
         target: the result's file.
         bits: a channel.
         recipe: whether the result holds its recipe.
         snapshot_dir: None is a folder beside the result.
+        mask: the photograph's, a file.
+        style_masks: the paintings', files.
+        regions: by colour, a painting as in ``paintings``, or ``photo``.
     """
 
     photo: Path
-    painting: str
+    paintings: tuple[str, ...]
     config: Config
     target: Path
-    bits: int
-    recipe: bool
-    snapshot_dir: Path | None
+    bits: int = 8
+    recipe: bool = True
+    snapshot_dir: Path | None = None
+    mask: Path | None = None
+    style_masks: tuple[Path, ...] = ()
+    regions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> list[str | Path]:
+        """All files that it reads, and a few words."""
+        words = [*self.paintings, self.config.start, *self.regions.values()]
+        return [self.photo, *words, *self.style_masks, *([self.mask] if self.mask else [])]
+
+    def prepare(self) -> Job:
+        """The job, checked."""
+        from impasto import api
+        from impasto.casting import Masks
+
+        masks = Masks(self.mask, self.style_masks, self.regions)
+        return api.prepare(self.photo, self.paintings, self.config, masks)
 
     def to_json(self) -> dict[str, Any]:
         """The order as JSON can hold it, good in any folder: its paths are absolute."""
         from impasto.styles import STYLES
         from impasto.weights import NAMES
 
+        words = [*(style.name for style in STYLES), PHOTO]
         config = asdict(self.config)
         config["backbone"] = absolute(os.path.expanduser(config["backbone"]), NAMES)  # noqa: PTH111
         config["start"] = absolute(config["start"], STARTS)
         return {
             "photo": absolute(self.photo),
-            "painting": absolute(self.painting, [style.name for style in STYLES]),
+            "paintings": [absolute(each, words) for each in self.paintings],
             "config": config,
             "target": absolute(self.target),
             "bits": self.bits,
             "recipe": self.recipe,
             "snapshot_dir": self.snapshot_dir and absolute(self.snapshot_dir),
+            "mask": self.mask and absolute(self.mask),
+            "style_masks": [absolute(each) for each in self.style_masks],
+            "regions": {name: absolute(each, words) for name, each in self.regions.items()},
         }
 
     @classmethod
@@ -62,15 +89,18 @@ class Order:
         """
         try:
             config = {name: as_tuples(value) for name, value in known["config"].items()}
-            folder = known["snapshot_dir"]
+            folder, mask = known["snapshot_dir"], known["mask"]
             return cls(
                 Path(known["photo"]),
-                known["painting"],
+                tuple(known["paintings"]),
                 Config(**config),
                 Path(known["target"]),
                 known["bits"],
                 known["recipe"],
                 folder and Path(folder),
+                mask and Path(mask),
+                tuple(map(Path, known["style_masks"])),
+                dict(known["regions"]),
             )
         except (KeyError, TypeError, AttributeError) as error:
             given = f"{source}: its checkpoint is not of `impasto stylize`"

@@ -63,7 +63,7 @@ class Narrator:
         job, config = self.job, self.job.config
         height, width = job.size
         self.say(
-            f"{job.photograph.name} in the manner of {job.painting.name}: "
+            f"{job.photograph.name} in the manner of {job.scene.manner}: "
             f"{width} x {height} px, {len(self.pixels)} iterations on {job.device}"
         )
         self._tell_plan()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,13 +15,19 @@ import typer
 from impasto.cli import options as o
 from impasto.cli.order import Order, as_tuples
 from impasto.cli.stylize import check_unused, checkpoint_folder, find_checkpoint, run
-from impasto.config import STARTS, Config, parse_fit, parse_size
+from impasto.config import PHOTO, STARTS, Config, parse_fit, parse_size
 from impasto.errors import PictureError, WeightsError, printable
 
 Given = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE", show_default=False, help="Where it is now, if not beside PICTURE."
+    ),
+]
+SeveralGiven = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE", show_default=False, help="Likewise; of several, once for each, in order."
     ),
 ]
 Picture = Annotated[
@@ -42,8 +49,10 @@ def rerun(
     output: Target = None,
     size: Size = None,
     photo: Given = None,
-    painting: Given = None,
+    painting: SeveralGiven = None,
     start: Given = None,
+    mask: Given = None,
+    style_mask: SeveralGiven = None,
     backbone: Given = None,
     device: Instead = None,
     precision: Instead = None,
@@ -72,12 +81,13 @@ def rerun(
     target = output or Path(f"{picture.stem}-{suffix}{picture.suffix}")
     order = Order(
         find("photograph", photo, recipe, picture),
-        str(find("painting", painting, recipe, picture)),
+        tuple(map(str, find_all("painting", painting, recipe, picture))),
         config,
         target,
-        int(str(recipe.get("bits", 8))),
-        True,
-        None,
+        bits=int(str(recipe.get("bits", 8))),
+        mask=find("mask", mask, recipe, picture) if "mask" in inputs_of(recipe) else None,
+        style_masks=tuple(find_all("style mask", style_mask, recipe, picture)),
+        regions=regions_of(recipe, picture),
     )
     if not output:
         check_unused(target)
@@ -125,8 +135,47 @@ def config_of(recipe: Mapping[str, Any], picture: Path, instead: Mapping[str, An
         raise PictureError(given, "", "impasto show tells what is in it") from error
 
 
+def inputs_of(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Names and checksums by role; empty where the recipe has none."""
+    inputs = recipe.get("inputs")
+    return inputs if isinstance(inputs, Mapping) else {}
+
+
+def find_all(
+    role: str, given: Sequence[Path] | None, recipe: Mapping[str, Any], picture: Path
+) -> list[Path]:
+    """All files of a role, in their order; those that are given come first."""
+    from impasto.casting import numbered
+
+    roles = list(takewhile(lambda each: each in inputs_of(recipe), numbered(role)))
+    places: list[Path | None] = [*(given or ()), *[None] * len(roles)]
+    if given and len(given) > len(roles):
+        raise PictureError(f"{len(given)} times --{role.replace(' ', '-')}", f"it has {len(roles)}")
+    return [find(each, place, recipe, picture) for each, place in zip(roles, places, strict=False)]
+
+
+def regions_of(recipe: Mapping[str, Any], picture: Path) -> dict[str, str]:
+    """What each colour of the mask was given, where that was not the paintings."""
+    regions: Mapping[str, str] = recipe.get("regions", {})
+    found = {name: PHOTO for name, what in regions.items() if what == PHOTO}
+    for role in inputs_of(recipe):
+        if role.startswith("region "):
+            found[role.removeprefix("region ")] = str(find(role, None, recipe, picture))
+    return found
+
+
+def checksum(place: Path) -> str:
+    """Of a file, or of a folder's pictures."""
+    from impasto import image
+    from impasto.scene import joined_sha256
+
+    paths = image.in_folder(place) if place.is_dir() else [place]
+    checksums = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    return checksums[0] if len(checksums) == 1 else joined_sha256(checksums)
+
+
 def find(role: str, given: Path | None, recipe: Mapping[str, Any], picture: Path) -> Path:
-    """The file that was the photograph, the painting or the start, known by its checksum.
+    """The file that had a role, known by its checksum.
 
     Raises:
         PictureError: it is not there, or another file has its name.
@@ -138,12 +187,13 @@ def find(role: str, given: Path | None, recipe: Mapping[str, Any], picture: Path
         name, wanted = str(known["name"]), str(known["sha256"])
     except (LookupError, TypeError) as error:
         raise PictureError(f"picture '{picture}' has a recipe without its {role}") from error
-    option = f"--{'photo' if role == 'photograph' else role}"
+    option = f"--{'photo' if role == 'photograph' else role.rstrip(' 0123456789')}"
+    option = option.replace(" ", "-")
     builtin = [style.path for style in STYLES if style.path.name == name]
     places = [given] if given else [*builtin, picture.parent / name, Path(name)]
-    there = [place for place in places if place.is_file()]
+    there = [place for place in places if place.exists()]
     for place in there:
-        if hashlib.sha256(place.read_bytes()).hexdigest() == wanted:
+        if checksum(place) == wanted:
             return place
     if there:
         raise PictureError(

@@ -28,6 +28,7 @@ from impasto.cli.progress import Narrator
 from impasto.config import (
     LAST,
     PAINTING,
+    PHOTO,
     PRESETS,
     RANGES,
     Config,
@@ -36,6 +37,8 @@ from impasto.config import (
     parse_layers,
     parse_look,
     parse_number,
+    parse_numbers,
+    parse_scales,
     parse_size,
     parse_snapshots,
 )
@@ -57,6 +60,8 @@ SWITCHES = {"yes": True, "true": True, "no": False, "false": False}
 PARSERS: Mapping[str, Callable[[str], Any]] = {
     **dict.fromkeys(RANGES, parse_number),
     "size": parse_size,
+    "style_scale": parse_scales,
+    "style_weights": parse_numbers,
     "content_layers": parse_layers,
     "style_layers": parse_layers,
     "snapshots": parse_snapshots,
@@ -66,12 +71,16 @@ PARSERS: Mapping[str, Callable[[str], Any]] = {
 
 def stylize(
     photo: o.Photo,
-    painting: o.Painting = None,
+    paintings: o.Paintings = None,
     output: o.Output = None,
     look: o.Look = None,
     preset: o.Preset = None,
     size: o.Size = None,
     quality: o.Quality = None,
+    style_weights: o.StyleWeights = None,
+    mask: o.Mask = None,
+    style_masks: o.StyleMasks = None,
+    regions: o.Regions = None,
     style_scale: o.StyleScale = None,
     style_size: o.StyleSize = None,
     color: o.Color = None,
@@ -104,11 +113,13 @@ def stylize(
     recipe: o.Recipe = True,
     quiet: o.Quiet = False,
 ) -> None:
-    """Repaint a photograph in the manner of a painting.
+    """Repaint a photograph in the manner of a painting, or of several.
 
     [dim]impasto stylize photo.jpg painting.jpg -o out.png
     impasto stylize photo.jpg night-swirls -o night.png --strength 0.7
     impasto stylize photo.jpg charcoal -o large.png --size 1024
+    impasto stylize photo.jpg a.jpg b.jpg --style-weights 0.7,0.3
+    impasto stylize photo.jpg charcoal --mask mask.png --region black=photo
     impasto stylize photo.jpg --config look.toml[/dim]
 
     Ctrl-C stops and keeps the picture as it stands; --resume goes on from there.
@@ -117,15 +128,47 @@ def stylize(
     for name, parse in PARSERS.items():
         if settings[name] is not None:
             settings[name] = parse(settings[name])
-    config, painting = _with_look(look, settings, painting)
+    config, named = _with_look(look, settings, paintings or [], wanted=not regions)
+    order = Order(
+        photo,
+        named,
+        config,
+        output or Path(f"{photo.stem}-{_named_after(named)}.png"),
+        bits,
+        recipe,
+        snapshot_dir,
+        mask,
+        tuple(style_masks or ()),
+        dict(map(parse_region, regions or ())),
+    )
+    begin(order, checkpoint_dir, checkpoint, resume, quiet, named=bool(output))
+
+
+def begin(
+    order: Order,
+    checkpoint_dir: Path | None,
+    checkpoint: bool,
+    resume: bool,
+    quiet: bool,
+    *,
+    named: bool,
+) -> None:
+    """Find out where to begin, and run.
+
+    Args:
+        order: what to do.
+        checkpoint_dir: where to keep the checkpoint; None is a folder beside the result.
+        checkpoint: whether to keep one.
+        resume: whether to go on from it, if it is there.
+        quiet: errors and nothing else.
+        named: whether the result's name was given; if not, nothing is overwritten.
+    """
     if not checkpoint and (resume or checkpoint_dir):
         raise ConfigError("--no-checkpoint with --resume or --checkpoint-dir", "one or the other")
-    target = output or Path(f"{photo.stem}-{Path(painting).stem}.png")
-    folder = checkpoint_dir or checkpoint_folder(target)
+    folder = checkpoint_dir or checkpoint_folder(order.target)
     before, note = find_checkpoint(folder, resume) if checkpoint else (None, "")
-    if not output and not before:
-        check_unused(target)
-    order = Order(photo, painting, config, target, bits, recipe, snapshot_dir)
+    if not named and not before:
+        check_unused(order.target)
     run(order, folder if checkpoint else None, before, note, quiet)
 
 
@@ -142,19 +185,32 @@ def parse_setting(text: str) -> tuple[str, Any]:
     return name, PARSERS.get(name, str)(value.strip())
 
 
+def parse_region(text: str) -> tuple[str, str]:
+    """``"white=monet.jpg"`` as a colour and what is to be there."""
+    colour, equals, what = text.partition("=")
+    if not equals or not what.strip():
+        raise ConfigError(f"region {text!r}", f"COLOUR=PAINTING, or COLOUR={PHOTO}")
+    return colour.strip(), what.strip()
+
+
+def _named_after(paintings: Sequence[str]) -> str:
+    """What of a result's name comes from the paintings."""
+    return "-".join(Path(each).stem for each in paintings) or "regions"
+
+
 def _with_look(
-    look: Path | None, given: Mapping[str, Any], painting: str | None
-) -> tuple[Config, str]:
-    """The config and the painting: what is given, and for the rest what a look says."""
+    look: Path | None, given: Mapping[str, Any], paintings: Sequence[str], *, wanted: bool
+) -> tuple[Config, tuple[str, ...]]:
+    """The config and the paintings: what is given, and for the rest what a look says."""
     settings = _read_look(look) if look else {}
     settings |= {name: value for name, value in given.items() if value is not None}
-    in_look = settings.pop(PAINTING, None)
+    in_look = settings.pop(PAINTING, ())
     config = configure(settings.pop("preset", Config.preset), **settings)
-    painting = painting or in_look
-    if not painting:
-        wanted = "a file, or a style's name (impasto styles lists them), as PAINTING or in --config"
-        raise ConfigError("no painting", wanted)
-    return config, painting
+    found = tuple(paintings or in_look)
+    if wanted and not found:
+        words = "a file, or a style's name (impasto styles lists them), as PAINTING or in --config"
+        raise ConfigError("no painting", words)
+    return config, found
 
 
 def _read_look(path: Path) -> dict[str, Any]:
@@ -164,9 +220,12 @@ def _read_look(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise ConfigError(f"look '{path}': {reason}", "", nearest_file(path)) from error
-    beside = path.parent / str(settings.get(PAINTING, ""))
-    if PAINTING in settings and beside.is_file():
-        settings[PAINTING] = str(beside)
+    if PAINTING in settings:
+        beside = [path.parent / each for each in settings[PAINTING]]
+        settings[PAINTING] = tuple(
+            str(place) if place.exists() else each
+            for place, each in zip(beside, settings[PAINTING], strict=True)
+        )
     return settings
 
 
@@ -219,12 +278,12 @@ def run(
         quiet: errors and nothing else.
         like: facts of a run that this one is to repeat to the byte.
     """
-    from impasto import api, checkpoint, image
+    from impasto import checkpoint, image
     from impasto.plan import HELD_BYTES
 
-    inputs, target = [order.photo, order.painting, order.config.start], order.target
+    inputs, target = order.inputs, order.target
     image.check_target(target, inputs=inputs, bits=order.bits)
-    job = api.prepare(order.photo, order.painting, order.config)
+    job = order.prepare()
     like = before.facts if before else like
     job = job.in_windows_of(like) if like else job
     hold_memory(HELD_BYTES) if job.plan.side else hold_memory()

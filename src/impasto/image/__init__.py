@@ -19,6 +19,7 @@ The files here, each using only those above it; samples are arrays (H, W, channe
 
 from impasto.image.color_profile import srgb_profile
 from impasto.image.formats import MAX_QUALITY, QUALITY
+from impasto.image.opening import in_folder
 from impasto.image.reading import PictureSource, load
 from impasto.image.recipe import read_recipe
 from impasto.image.sizes import MAX_PIXELS, MIN_SIDE_PX, check_sides, fit, resize
@@ -35,6 +36,7 @@ __all__ = [
     "check_sides",
     "check_target",
     "fit",
+    "in_folder",
     "load",
     "read_recipe",
     "resize",

@@ -68,6 +68,15 @@ def register_heif() -> bool:
     return True
 
 
+def in_folder(folder: Path) -> list[Path]:
+    """The files in a folder that are named as pictures, in the order of their names."""
+    register_heif()
+    PIL.Image.init()
+    suffixes = {ext for ext, name in PIL.Image.registered_extensions().items() if name in READABLE}
+    paths = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    return sorted(path for path in paths if path.suffix.lower() in suffixes)
+
+
 def _unreadable(data: bytes, what: str, recognised: bool) -> PictureError:
     start = data[:512].lstrip().lower()
     if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS and not register_heif():

@@ -1,0 +1,181 @@
+"""What a style distance knows of a layer: sums over the positions of its features.
+
+F is a layer's feature map, (1, channels, h, w); positions are its h * w places. Moments are sums,
+so a map may come in parts, its positions may have weights, and several pictures can be taken as
+one (``pooled``) or met in between (``blend``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from impasto.config import Distance
+
+FAINTEST = 1e-7  # of a covariance's largest eigenvalue: below it is features' rounding, float32
+# The barycentre of styles: after 4 to 6 rounds the next one changes it by no more than this.
+BLEND_ROUNDS, BLEND_ACCURACY = 12, 1e-3
+
+
+class Moments(NamedTuple):
+    """What a style distance knows of a layer's features.
+
+    Attributes:
+        mean: (channels,), over positions.
+        covariance: (channels, channels), over positions.
+        positions: how many there are, or the sum of their weights.
+    """
+
+    mean: Tensor
+    covariance: Tensor
+    positions: float
+
+    @property
+    def second(self) -> Tensor:
+        """The mean of F F^T: the Gram matrix over the number of positions."""
+        return self.covariance + torch.outer(self.mean, self.mean)
+
+
+class Sums:
+    """What Moments are made of, added up over parts of a feature map; in float64 where there is."""
+
+    def __init__(self) -> None:
+        self.positions = 0.0
+        self.first = self.second = torch.zeros(1, dtype=torch.float64)
+        self.dtype = torch.float32
+
+    def add(self, F: Tensor, where: Tensor | None = None) -> None:
+        """Count a part of the map, each position by its weight in ``where`` (1, 1, h, w)."""
+        flat = positions(F)
+        counted = flat if where is None else flat * where.reshape(-1, 1)
+        first, second = precise(counted.sum(0)), precise(flat.T @ counted)
+        self.first, self.second = self.first.to(first) + first, self.second.to(second) + second
+        self.positions += len(flat) if where is None else float(where.sum())
+        self.dtype = flat.dtype
+
+    def moments(self) -> Moments:
+        mean = self.first / self.positions
+        covariance = self.second / self.positions - torch.outer(mean, mean)
+        return Moments(mean.to(self.dtype), covariance.to(self.dtype), self.positions)
+
+
+def precise(tensor: Tensor) -> Tensor:
+    """In float64; on the CPU where the device, MPS, has none."""
+    return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
+
+
+def positions(F: Tensor) -> Tensor:
+    """(1, channels, h, w) as (h * w, channels), float32 or 64; a view where F is channels-last."""
+    flat = F.permute(0, 2, 3, 1).reshape(-1, F.shape[1])
+    return flat if flat.dtype == torch.float64 else flat.float()
+
+
+def moments(F: Tensor, where: Tensor | None = None) -> Moments:
+    """The moments of a whole feature map, with no gradient."""
+    sums = Sums()
+    sums.add(F, where)
+    return sums.moments()
+
+
+def gradient_by_features(
+    F: Tensor, whole: Moments, by: Moments, where: Tensor | None = None
+) -> Tensor:
+    """A loss's gradient by a part of the features, from that by the whole map's moments.
+
+    d covariance / d F_k = (F_k - mean) / n, on either side of the outer product; times the
+    position's weight, where they have any.
+    """
+    flat, n = positions(F), whole.positions
+    both = by.covariance + by.covariance.T
+    shift = (by.mean - both @ whole.mean) / n
+    shift, both = shift.to(F.device), both.to(F.device)
+    by_flat = torch.addmm(shift.expand(1, -1), flat, both, alpha=1 / n)
+    if where is not None:
+        by_flat *= where.reshape(-1, 1)
+    return by_flat.reshape(1, *F.shape[2:], F.shape[1]).permute(0, 3, 1, 2)
+
+
+def pooled(several: Sequence[Moments]) -> Moments:
+    """The moments of several pictures taken as one, each counting alike whatever its size."""
+    if len(several) == 1:
+        return several[0]
+    mean = torch.stack([each.mean for each in several]).mean(0)
+    second = torch.stack([each.second for each in several]).mean(0)
+    covariance = second - torch.outer(mean, mean)
+    return Moments(mean, covariance, sum(each.positions for each in several))
+
+
+def blend(styles: Sequence[tuple[float, Moments]], distance: Distance) -> Moments:
+    """The style between several: it has the least weighted sum of distances from them.
+
+    One painting's place in the loss is then enough for any number: an iteration costs the same,
+    and a strength means the same. For Gram matrices it is their mean. For the Wasserstein distance
+    it is the barycentre of Gaussians (Agueh & Carlier 2011), by the fixed point of
+    Alvarez-Esteban, del Barrio, Cuesta-Albertos & Matran 2016:
+    S <- S^-1/2 (sum w_p (S^1/2 S_p S^1/2)^1/2)^2 S^-1/2.
+
+    Args:
+        styles: of each its weight and its moments; the weights sum to 1.
+        distance: that the styles are compared by.
+    """
+    styles = [(weight, style) for weight, style in styles if weight]
+    if len(styles) == 1:
+        return styles[0][1]
+    positions = sum(style.positions for _, style in styles)
+    mean = weighted_sum([(weight, style.mean) for weight, style in styles])
+    if distance == "gram":
+        second = weighted_sum([(weight, style.second) for weight, style in styles])
+        return Moments(mean, second - torch.outer(mean, mean), positions)
+    covariances = [(weight, style.covariance.cpu().double()) for weight, style in styles]
+    return Moments(mean, barycentre(covariances).to(mean), positions)
+
+
+def barycentre(covariances: Sequence[tuple[float, Tensor]]) -> Tensor:
+    """Of Gaussians with weights that sum to 1, its covariance; float64, on the CPU.
+
+    In the coordinates of what varies at all: at coarse scales paintings have fewer positions than
+    channels.
+    """
+    S = weighted_sum(covariances)
+    values, Q = eigen(S)
+    Q = Q[:, values > values[-1] * FAINTEST]
+    within = [(weight, Q.T @ C @ Q) for weight, C in covariances]
+    S = weighted_sum(within)
+    for _ in range(BLEND_ROUNDS):
+        before, (root, inverse) = S, roots(S)
+        middle = weighted_sum([(weight, roots(root @ C @ root)[0]) for weight, C in within])
+        S = inverse @ middle @ middle @ inverse
+        if float((S - before).norm()) <= BLEND_ACCURACY * float(S.norm()):
+            break
+    return Q @ S @ Q.T
+
+
+def weighted_sum(parts: Iterable[tuple[float, Tensor]]) -> Tensor:
+    """Of tensors of one shape."""
+    return torch.stack([weight * tensor for weight, tensor in parts]).sum(0)
+
+
+def roots(S: Tensor) -> tuple[Tensor, Tensor]:
+    """S^1/2 and S^-1/2 of a symmetric positive semidefinite matrix; the latter where S is not 0."""
+    values, Q = eigen((S + S.T) / 2)
+    root = values.clamp(min=0).sqrt()
+    there = values > values[-1] * FAINTEST
+    inverse = torch.where(there, 1 / root.clamp(min=torch.finfo(S.dtype).tiny), 0.0)
+    return (Q * root) @ Q.T, (Q * inverse) @ Q.T
+
+
+def eigen(M: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues, ascending, and eigenvectors of a symmetric matrix; not-a-numbers if it has any.
+
+    So that a picture gone wrong shows in the loss, where the minimiser can step back from it. In
+    float64: float32's rounding of the faintest patterns is 1e-3 of the gradient, and LAPACK can
+    fail on nearly equal eigenvalues. MPS has neither: the matrix, 1 MB at most, goes to the CPU.
+    """
+    home = precise(M)
+    if not bool(home.isfinite().all()):
+        return torch.full_like(M[0], torch.nan), torch.full_like(M, torch.nan)
+    values, Q = torch.linalg.eigh(home)
+    return values.to(M), Q.to(M)
