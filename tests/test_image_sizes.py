@@ -13,6 +13,7 @@ from impasto.image import (
     check_sides,
     fit,
     resize,
+    resize_around,
 )
 from test_image_helpers import (
     noise,
@@ -74,3 +75,10 @@ def test_sizes_below_a_pixel_are_refused():
         with pytest.raises(PictureError) as error:
             attempt()
         one_line(error, "allowed")
+
+
+def test_a_tile_that_is_enlarged_stays_a_tile():
+    """Its neighbours across an edge are what they are when it is laid out three by three."""
+    tile = 0.3 + 0.4 * torch.rand(1, 3, 24, 36, generator=torch.Generator().manual_seed(0))
+    laid = resize(tile.repeat(1, 1, 3, 3), (3 * 40, 3 * 60))[:, :, 40:80, 60:120]
+    torch.testing.assert_close(resize_around(tile, (40, 60)), laid, atol=2e-3, rtol=0)

@@ -50,3 +50,22 @@ def test_on_a_map_pooled_to_half_the_windows_parts_fill_it_too(size, side):
 def test_no_side_is_one_window():
     (window,) = windows((30, 40), None, 8, 8)
     assert window.own == window.seen == Box(0, 0, 30, 40) == Box.of((30, 40))
+
+
+@given(
+    top=st.integers(-40, 40),
+    left=st.integers(-40, 40),
+    height=st.integers(1, 50),
+    width=st.integers(1, 50),
+)
+def test_beyond_an_edge_a_map_goes_on_at_the_other(top, left, height, width):
+    whole = torch.arange(9 * 14).view(1, 1, 9, 14)
+    box = Box(top, left, top + height, left + width)
+    rows, columns = (torch.arange(a, a + n) for a, n in ((top, height), (left, width)))
+    expected = whole[:, :, rows % 9][..., columns % 14]
+    found = torch.full((1, 1, height, width), -1)
+    for there, here in box.pieces((9, 14)):
+        assert here.size == there.size
+        assert (here.cut(found) == -1).all()
+        here.cut(found).copy_(there.cut(whole))
+    assert torch.equal(found, expected)

@@ -9,17 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from impasto.api import Result, stylize
+    from impasto.api import Result, stylize, texture
     from impasto.config import Config
     from impasto.errors import ImpastoError
 
-__all__ = ["Config", "ImpastoError", "Result", "stylize"]
+__all__ = ["Config", "ImpastoError", "Result", "stylize", "texture"]
 
 _ROOMS = {
     "Config": "impasto.config",
     "ImpastoError": "impasto.errors",
     "Result": "impasto.api",
     "stylize": "impasto.api",
+    "texture": "impasto.api",
 }
 
 

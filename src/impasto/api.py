@@ -18,7 +18,7 @@ from torch import Tensor
 from impasto import color, image, memory, weights
 from impasto.casting import Masks, Several, compose
 from impasto.checkpoint import Checkpoint, Keeper, check_fits, check_folder
-from impasto.config import LAST, Config, Size, configure, schedule
+from impasto.config import LAST, TEXTURE, Config, Size, configure, schedule, whole_tiles
 from impasto.errors import ConfigError, DivergenceError, PictureError, did_you_mean
 from impasto.image import Picture, PictureSource
 from impasto.optimize import Step, Subject, enlarge, optimize
@@ -72,6 +72,32 @@ def stylize(
     """
     masks = Masks(mask, style_masks, regions or {})
     return prepare(content, style, configure(preset, **settings), masks).run(on_step)
+
+
+def texture(
+    style: PictureSource | Several,
+    size: int | Size = 512,
+    *,
+    preset: str = "default",
+    on_step: OnStep | None = None,
+    **settings: Any,
+) -> Result:
+    """Make a picture of a painting's style alone, from noise: Gatys, Ecker & Bethge 2015a.
+
+    "Texture Synthesis Using Convolutional Neural Networks". Ctrl-C is as in `stylize`.
+
+    Args:
+        style: as in `stylize`.
+        size: a square's side, or (height, width), in pixels.
+        preset: as in `stylize`.
+        on_step: likewise.
+        **settings: any attributes of ``Config``; ``tileable=True`` for one without a seam.
+
+    Raises:
+        ImpastoError: as in `stylize`.
+    """
+    config = configure(preset, **{"size": size, **TEXTURE, **settings})
+    return prepare(None, style, config).run(on_step)
 
 
 @dataclass(frozen=True)
@@ -202,7 +228,8 @@ class Job:
     def _result(self, last: Step, history: list[dict[str, Any]], stopped: str | None) -> Result:
         pixels = last.pixels
         if last.scale != self.size:  # stopped at a coarser scale
-            pixels = enlarge(pixels, self.size, self._subject().detail)
+            detail, around = self._subject().detail, self.config.tileable
+            pixels = enlarge(pixels, self.size, detail, around=around)
         pixels = self._finish(pixels.to("cpu", copy=True))
         alpha = self.photograph.alpha
         if alpha is not None:
@@ -278,7 +305,7 @@ class Job:
 
 
 def prepare(
-    content: PictureSource,
+    content: PictureSource | None,
     style: PictureSource | Several,
     config: Config,
     masks: Masks | None = None,
@@ -286,7 +313,7 @@ def prepare(
     """Load and check all that a stylisation needs, so that nothing can be found wrong hours later.
 
     Args:
-        content: as in `stylize`.
+        content: as in `stylize`; None where there is none, for a texture.
         style: likewise.
         config: every setting.
         masks: which region of the photograph takes whose manner.
@@ -295,7 +322,7 @@ def prepare(
         ImpastoError: of its children the one that fits.
     """
     scene = compose(content, style, config, masks)
-    size = output_size(scene.photograph.size, config)
+    size = scene.photograph.size if content is None else output_size(scene.photograph.size, config)
     backbone = weights.resolve(config.backbone)
     check_layers(backbone, config)
     check_size(size, config)
@@ -319,7 +346,15 @@ def network_of(backbone: weights.Weights, config: Config) -> VGG:
 
 def output_size(photograph: Size, config: Config) -> Size:
     """(height, width) of the result: the photograph's aspect, config's longer side."""
-    return photograph if config.size == "original" else image.fit(photograph, config.size)
+    if isinstance(config.size, tuple):
+        height, width = config.size
+        raise ConfigError(
+            f"size {width}x{height}",
+            "a picture has its photograph's shape: one number, the longer side, is wanted",
+            f"try {max(config.size)}",
+        )
+    size = photograph if config.size == "original" else image.fit(photograph, config.size)
+    return whole_tiles(size) if config.tileable else size
 
 
 def check_layers(backbone: weights.Weights, config: Config) -> None:

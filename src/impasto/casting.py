@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from impasto import color, image, masks, styles
-from impasto.config import PHOTO, STARTS, Config, Size, scale_size
+from impasto.config import PHOTO, STARTS, TILE_PX, Config, Size, scale_size, whole_tiles
 from impasto.errors import ConfigError, PictureError, did_you_mean
 from impasto.image import Picture, PictureSource
 from impasto.masks import Colour
@@ -52,7 +52,7 @@ class Masks:
 
 
 def compose(
-    content: PictureSource,
+    content: PictureSource | None,
     style: PictureSource | Several,
     config: Config,
     given: Masks | None = None,
@@ -60,7 +60,7 @@ def compose(
     """Load all pictures, and see who goes where.
 
     Args:
-        content: the photograph.
+        content: the photograph; None for a texture.
         style: a painting, a built-in style's name, a folder of paintings, or several of those.
         config: colours, weights, sizes and the start are read.
         given: masks and regions.
@@ -70,9 +70,9 @@ def compose(
     """
     given = given or Masks()
     given.check()
-    photograph = image.load(content, "photograph")
     several = list(style) if isinstance(style, list | tuple) else [cast(PictureSource, style)]
     paintings = load_paintings(several, config)
+    photograph = canvas(config, given) if content is None else image.load(content, "photograph")
     start = None if config.start in STARTS else load_start(config.start)
     scene = Scene(photograph, (Area(tuple(paintings)),), start)
     inputs = dict(roles(photograph, paintings, start))
@@ -83,11 +83,37 @@ def compose(
     return recoloured(replace(scene, inputs=inputs), config)
 
 
+def canvas(config: Config, given: Masks) -> Picture:
+    """Noise in the place of a photograph, where there is none: nothing of it counts.
+
+    Raises:
+        ConfigError: a setting that makes no sense without a photograph.
+    """
+    for what, wanted in (("strength", 1.0), ("color", "painted"), ("start", "noise")):
+        value = getattr(config, what)
+        if value != wanted:
+            raise ConfigError(f"{what} {value!r} without a photograph", f"it is {wanted} there")
+    if given.mask is not None or isinstance(config.size, str):
+        what = "a mask" if given.mask is not None else f"size {config.size!r}"
+        raise ConfigError(f"{what} without a photograph", "that is for one")
+    height, width = (config.size,) * 2 if isinstance(config.size, int) else config.size
+    if config.tileable and whole_tiles((height, width)) != (height, width):
+        h, w = whole_tiles((height, width))
+        raise ConfigError(
+            f"a tile of {width} x {height} px",
+            f"its sides are multiples of {TILE_PX} px",
+            f"try {w}x{h}",
+        )
+    generator = torch.Generator().manual_seed(config.seed)
+    return Picture(torch.rand((1, 3, height, width), generator=generator), None, "noise", "")
+
+
 def roles(
     photograph: Picture, paintings: Sequence[Painting], start: Picture | None
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """Name and checksum of what is given, by role."""
-    yield "photograph", known(photograph)
+    if photograph.sha256:  # and no canvas
+        yield "photograph", known(photograph)
     for role, painting in zip(numbered("painting"), paintings, strict=False):
         yield role, known(painting)
     if start is not None:
@@ -160,8 +186,9 @@ def load_folder(folder: Path, config: Config, scale: float) -> Painting:
         raise PictureError(
             f"painting '{folder}' is a folder without pictures", "", "a folder of paintings, or one"
         )
-    wanted = config.size if isinstance(config.size, int) else None
-    longer = config.style_size or (wanted and round(wanted * scale))
+    wanted = max(config.size) if isinstance(config.size, tuple) else config.size
+    enough = None if isinstance(wanted, str) else round(wanted * scale)
+    longer = config.style_size or enough
     pictures = []
     for path in paths:
         picture = image.load(path, "painting")

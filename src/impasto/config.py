@@ -44,6 +44,7 @@ SMALLEST_SIZE_PX = 16  # at which the deepest layers still have one position
 COARSEST_PX = 128  # longer side of the first scale: large enough for a face, 16 times cheaper
 COARSEST_SHORT_PX = 32  # and its shorter side: two positions at conv5_1
 SCALE_STEP = 2.0  # from one scale to the next
+TILE_PX = 16  # a tile's sides are multiples of it: four poolings then halve it without a rest
 ROUNDED = 0.05  # of a scale step: 255 px, rounded from a larger picture's half, has two scales
 # Iterations at the coarsest scale, at each one in between, and at the last. The coarsest lays out
 # colours and large forms where an iteration costs least; what it loses of the photograph comes back
@@ -111,8 +112,11 @@ def parse_snapshots(text: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def parse_size(text: str) -> int | Literal["original"]:
-    """A longer side in pixels, or ``original``."""
+def parse_size(text: str) -> int | Literal["original"] | Size:
+    """A longer side in pixels, ``original``, or ``1024x768``: width and height, turned round."""
+    width, by, height = text.lower().partition("x")
+    if by:
+        return cast(Size, (parse_number(height), parse_number(width)))
     return cast(int, parse_number(text)) if text != ORIGINAL else "original"
 
 
@@ -242,6 +246,13 @@ def _check_styles(scales: Any, weights: Any) -> None:
         raise ConfigError(f"style_weights {weights}", "at least one above 0 is wanted")
 
 
+def _check_size(size: Any) -> None:
+    sides = size if isinstance(size, tuple) and len(size) == len(("height", "width")) else (size,)
+    for side in sides:
+        if side != ORIGINAL:
+            _check_range("size", side, SMALLEST_SIZE_PX, LARGEST_SIZE_PX)
+
+
 def _check_fit(fit: object) -> None:
     if fit in FITS or (isinstance(fit, int) and fit >= LEAST_FIT_BYTES):
         return
@@ -272,7 +283,8 @@ class Config:
     Attributes:
         preset: the name of the preset that this started from.
         backbone: ``auto``, ``vgg19``, ``vgg16`` or the path of a weights file.
-        size: longer side of the result in pixels, or ``"original"``: the photograph's own.
+        size: longer side of the result in pixels, or ``"original"``: the photograph's own; of a
+            texture, (height, width) too.
         strength: 0 (the photograph) to 1 (only style); None where alpha and beta alone decide.
         alpha: factor on the content's part of the loss. None, without a strength: chosen by the
             pair, as if CONTENT_AT_HALF were asked of fractions rather than of sums.
@@ -284,6 +296,8 @@ class Config:
         distance: how styles are compared: ``wasserstein`` (means and covariances) or ``gram``.
         pooling: ``max`` or ``average``.
         edges: what the network sees beyond the picture: ``replicate`` or ``zeros``.
+        tileable: whether the result goes on without a seam where copies of it are laid side by
+            side; its sides are then multiples of TILE_PX.
         pyramid: from coarse to fine, or at the full size from the start.
         optimizer: ``lbfgs``, ``adam`` or ``gd``, plain gradient descent.
         learning_rate: step size of Adam (in pixel values) and of gradient descent (see
@@ -315,7 +329,7 @@ class Config:
 
     preset: str = "default"
     backbone: str = "auto"
-    size: int | Literal["original"] = 512
+    size: int | Literal["original"] | Size = 512
     strength: float | None = 0.5
     alpha: float | None = 1.0
     beta: float = 1.0
@@ -331,6 +345,7 @@ class Config:
     distance: Distance = "wasserstein"
     pooling: Pooling = "max"
     edges: Edges = "replicate"
+    tileable: bool = False
     pyramid: bool = True
     optimizer: Optimizer = "lbfgs"
     learning_rate: float | None = None
@@ -354,16 +369,16 @@ class Config:
             if not isinstance(value, str | os.PathLike):
                 raise ConfigError(f"{name} {value!r}", "a name or a path is wanted")
             object.__setattr__(self, name, os.fspath(value))
-        if not isinstance(self.pyramid, bool):
-            raise ConfigError(f"pyramid {self.pyramid!r}", "true or false is wanted")
+        for name in ("pyramid", "tileable"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name} {getattr(self, name)!r}", "true or false is wanted")
         for name, allowed in CHOICES.items():
             _check_choice(name, getattr(self, name), allowed)
         for name, (low, high) in RANGES.items():
             _check_range(name, getattr(self, name), low, high)
         _check_styles(self.style_scale, self.style_weights)
         _check_fit(self.fit)
-        if self.size != ORIGINAL:
-            _check_range("size", self.size, SMALLEST_SIZE_PX, LARGEST_SIZE_PX)
+        _check_size(self.size)
         _check_layers("content_layers", self.content_layers)
         _check_layers("style_layers", self.style_layers)
         for number in self.snapshots:
@@ -435,6 +450,10 @@ PRESETS: Mapping[str, Config] = MappingProxyType(
 )
 
 
+# What a style alone needs: nothing of a photograph counts.
+TEXTURE: Mapping[str, Any] = MappingProxyType({"strength": 1.0, "start": "noise"})
+
+
 def configure(preset: str = "default", **settings: Any) -> Config:
     """The preset's config with every setting that is not None put in its place.
 
@@ -468,6 +487,7 @@ def schedule(size: Size, config: Config) -> list[tuple[Size, int]]:
     counts = [coarsest, *[between] * (steps - 1), last] if steps else [coarsest + last]
     counts = share(config.iterations, counts) if config.iterations else counts
     sizes = [scale_size(size, SCALE_STEP**-step) for step in range(steps, -1, -1)]
+    sizes = [whole_tiles(each) for each in sizes] if config.tileable else sizes
     return [(size, count) for size, count in zip(sizes, counts, strict=True) if count]
 
 
@@ -476,6 +496,12 @@ def share(total: int, parts: Sequence[int]) -> list[int]:
     bounds = [round((total - 1) * sum(parts[: i + 1]) / sum(parts)) for i in range(len(parts))]
     bounds[-1] = total
     return [high - low for low, high in pairwise([0, *bounds])]
+
+
+def whole_tiles(size: Size) -> Size:
+    """(height, width) with each side rounded to a multiple of TILE_PX, and at least one."""
+    height, width = (max(1, round(side / TILE_PX)) * TILE_PX for side in size)
+    return height, width
 
 
 def scale_size(size: Size, factor: float) -> Size:

@@ -73,6 +73,11 @@ class Stage(Protocol):
 class Network(Protocol):
     """What leads from a picture (1, 3, H, W) to its features: see vgg.py."""
 
+    @property
+    def around(self) -> bool: ...
+
+    def going_around(self) -> Network: ...
+
     def stages(self, layers: Iterable[str], *, apart: bool = False) -> Sequence[Stage]: ...
 
 
@@ -135,7 +140,7 @@ class Pass:
         self, window: Window, *, keep: bool
     ) -> tuple[dict[str, Tensor], list[tuple[Tensor, int]]]:
         """A window's features; and what is made whole, the map that leaves first, with strides."""
-        stage, seen = self.stage, window.seen.cut(self.entering)
+        stage, seen = self.stage, cut_around(window.seen, self.entering)
         if keep and not stage.last:
             features, out, gates = stage.gated(seen)
             return features, [(out, stage.shrinks), *((gate, stage.gate_stride) for gate in gates)]
@@ -173,10 +178,12 @@ class Pass:
         total = torch.zeros_like(self.entering, dtype=dtype)
         for window in self.windows:
             with torch.enable_grad():
-                seen = window.seen.cut(self.entering).detach().requires_grad_()
+                seen = cut_around(window.seen, self.entering).detach().requires_grad_()
                 done = Computed(window, seen, *self.stage.head(seen))
             by_end = self._by_end(done, by_leaving)
-            window.seen.cut(total).add_(self._gradient(done, by_end, tally))
+            gradient = self._gradient(done, by_end, tally)
+            for there, here in window.seen.pieces((total.shape[2], total.shape[3])):
+                there.cut(total).add_(here.cut(gradient))
             del done
         return total
 
@@ -192,7 +199,7 @@ class Pass:
         by_seen = blank(own, window.seen.shrunk(stride).size).zero_().to(done.end.dtype)
         window.owned(stride).cut(by_seen).copy_(own)
         seen = window.seen.shrunk(self.stage.gate_stride)
-        return self.stage.back(by_seen, [seen.cut(gate) for gate in self.gates])
+        return self.stage.back(by_seen, [cut_around(seen, gate) for gate in self.gates])
 
     def _gradient(self, done: Computed, by_end: Tensor, tally: Tally) -> Tensor:
         """The gradient by what one window saw, of all that its own part adds to the loss."""
@@ -247,17 +254,31 @@ def walk(
     for stage in network.stages(layers, apart=side is not None):
         assert entering is not None, "only the last stage gives no map"
         height, width = entering.shape[2:]
-        this = Pass(stage, entering, windows_of(stage, (height, width), side))
+        several = windows_of(stage, (height, width), side, around=network.around)
+        this = Pass(stage, entering, several)
         entering = this.forward(visit, keep=keep)
         passes.append(this)
     return passes
 
 
-def windows_of(stage: Stage, entering: Size, side: int | None) -> list[Window]:
+def windows_of(
+    stage: Stage, entering: Size, side: int | None, *, around: bool = False
+) -> list[Window]:
     """The windows in which a stage takes a map of this (height, width)."""
     if side is not None:
         side = round(side * math.sqrt(REFERENCE_FLOATS / stage.floats))
-    return windows(entering, side, stage.halo, stage.align)
+    return windows(entering, side, stage.halo, stage.align, around=around)
+
+
+def cut_around(box: Box, whole: Tensor) -> Tensor:
+    """That part of a map, which may reach beyond its edges and around to the others."""
+    pieces = list(box.pieces((whole.shape[2], whole.shape[3])))
+    if len(pieces) == 1:
+        return pieces[0][0].cut(whole)
+    part = blank(whole, box.size)
+    for there, here in pieces:
+        here.cut(part).copy_(there.cut(whole))
+    return part
 
 
 def point_at(network: Network, loss: Objective, x: Tensor, side: int | None) -> Point:
@@ -271,7 +292,7 @@ def point_at(network: Network, loss: Objective, x: Tensor, side: int | None) -> 
     assert gradient is not None, "an objective has a layer"
     gradient = gradient.contiguous()
     if loss.tv_weight:
-        tv, by_x = total_variation(x)
+        tv, by_x = total_variation(x, around=network.around)
         losses["tv"] = loss.tv_weight * tv
         gradient += by_x.mul_(loss.tv_weight)
     return Point(x.detach(), losses, sum(losses.values()), gradient)
@@ -441,7 +462,8 @@ class Evaluator:
         side: int | None = None,
         keep: Tensor | None = None,
     ) -> None:
-        self.network, self.side, self.told = network, side, ""
+        self.network = network.going_around() if config.tileable else network
+        self.side, self.told = side, ""
         self.size: Size = (photograph.shape[2], photograph.shape[3])
         self.kept = None if keep is None else (photograph, keep)
         make = partial(objective_of, network, photograph, regions, config)

@@ -37,13 +37,18 @@ PLAIN = 1e-3  # of the energy: less variance than this is a plain picture, not a
 StyleDistance = Callable[[Moments], Tensor]  # a scalar
 
 
-def total_variation(x: Tensor) -> tuple[float, Tensor]:
+def total_variation(x: Tensor, *, around: bool = False) -> tuple[float, Tensor]:
     """Mean squared difference of neighbouring pixels, down and across, and its gradient.
 
-    Mahendran & Vedaldi 2015.
+    Mahendran & Vedaldi 2015. ``around`` counts opposite borders as neighbours.
     """
     total, gradient = 0.0, torch.zeros_like(x)
     for axis in (2, 3):
+        if around:
+            step = x.roll(-1, axis) - x
+            total += float(step.square().sum())
+            gradient += (step.roll(1, axis) - step).mul_(2 / x.numel())
+            continue
         step = x.diff(dim=axis)
         total += float(step.square().sum())
         step.mul_(2 / x.numel())

@@ -12,7 +12,7 @@ from torch import Tensor
 from impasto.config import Config, Size, schedule
 from impasto.descent import LBFGS, Adam, Evaluate, GradientDescent, Minimizer, State
 from impasto.evaluation import Evaluator, Network, Region
-from impasto.image import resize
+from impasto.image import resize, resize_around
 
 Sized = Callable[[Size], Tensor]  # a picture (1, 3, H, W) at the size (height, width) asked for
 
@@ -125,7 +125,7 @@ def optimize(
         if picture is None:
             picture = subject.start(scale)
         elif done == begin:
-            picture = enlarge(picture, scale, subject.detail)
+            picture = enlarge(picture, scale, subject.detail, around=config.tileable)
         evaluate = evaluator(network, subject, scale, config, side)
         minimizer = minimizer_for(config, evaluate, picture)
         if known and done > begin:
@@ -157,15 +157,17 @@ def step_at(minimizer: Minimizer, iteration: int, total: int, scale: Size, note:
     )
 
 
-def enlarge(picture: Tensor, size: Size, detail: Sized | None) -> Tensor:
+def enlarge(picture: Tensor, size: Size, detail: Sized | None, *, around: bool = False) -> Tensor:
     """The picture at the next scale: bicubic, and what the photograph shows only at that scale.
 
     The difference between the photograph at the new scale and at the old one, enlarged alike, is
     the next level of its Laplacian pyramid (Burt & Adelson 1983). With it the finer scale starts
     from sharp contours: measured at 512 px, a third fewer iterations to the same loss.
+
+    ``around`` is for a picture that goes on around its edges.
     """
     before = (picture.shape[2], picture.shape[3])
-    enlarged = resize(picture, size)
+    enlarged = resize_around(picture, size) if around else resize(picture, size)
     if detail is None:
         return enlarged
     return (enlarged + detail(size) - resize(detail(before), size)).clamp(0, 1)

@@ -40,6 +40,17 @@ class Box(NamedTuple):
         """The same part of a map whose positions are so many of this one's apart, rounded down."""
         return Box(*(edge // stride for edge in self))
 
+    def pieces(self, size: Size) -> Iterator[tuple[Box, Box]]:
+        """It in parts that lie on a map of this (height, width), which goes on around its edges.
+
+        Each is given twice: on the map, and in the box's own coordinates.
+        """
+        (height, width), (top, left, _, _) = size, self
+        for y, rows in _runs(self.top, self.bottom, height):
+            for x, columns in _runs(self.left, self.right, width):
+                there = Box(y % height, x % width, y % height + rows, x % width + columns)
+                yield there, Box(y - top, x - left, y - top + rows, x - left + columns)
+
     def within(self, outer: Box) -> Box:
         """It in the coordinates of a box around it."""
         down, across = outer.top, outer.left
@@ -63,7 +74,9 @@ class Window:
         return self.own.shrunk(stride).within(self.seen.shrunk(stride))
 
 
-def windows(size: Size, side: int | None, halo: int, align: int) -> list[Window]:
+def windows(
+    size: Size, side: int | None, halo: int, align: int, *, around: bool = False
+) -> list[Window]:
     """A map of this (height, width) in windows that own about side x side, row by row.
 
     Args:
@@ -72,16 +85,16 @@ def windows(size: Size, side: int | None, halo: int, align: int) -> list[Window]
         halo: how far beyond its own part a window sees, a multiple of ``align``.
         align: boxes begin at multiples of it, so that poolings, and patches that are convolved
             together, fall as they do on the whole map.
+        around: whether the map goes on around its edges: halos then lie beyond them.
     """
     if side is None:
         whole = Box.of(size)
         return [Window(whole, whole)]
     rows, columns = (list(_shares(length, side, align)) for length in size)
-    return [
-        Window(Box(top, left, bottom, right), _around(Box(top, left, bottom, right), halo, size))
-        for top, bottom in rows
-        for left, right in columns
-    ]
+    boxes = [Box(top, left, bottom, right) for top, bottom in rows for left, right in columns]
+    if len(boxes) == 1:  # nothing lies beyond the whole
+        return [Window(boxes[0], boxes[0])]
+    return [Window(own, _seen(own, halo, None if around else size)) for own in boxes]
 
 
 def _shares(length: int, side: int, align: int) -> Iterator[tuple[int, int]]:
@@ -92,11 +105,20 @@ def _shares(length: int, side: int, align: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + share, length)
 
 
-def _around(own: Box, halo: int, size: Size) -> Box:
+def _seen(own: Box, halo: int, size: Size | None) -> Box:
+    top, left, bottom, right = own
+    seen = Box(top - halo, left - halo, bottom + halo, right + halo)
+    if size is None:
+        return seen
     height, width = size
     return Box(
-        max(0, own.top - halo),
-        max(0, own.left - halo),
-        min(height, own.bottom + halo),
-        min(width, own.right + halo),
+        max(0, seen.top), max(0, seen.left), min(height, seen.bottom), min(width, seen.right)
     )
+
+
+def _runs(start: int, end: int, length: int) -> Iterator[tuple[int, int]]:
+    """A stretch in parts that do not go beyond a multiple of the length: start, and how long."""
+    while start < end:
+        count = min(end, (start // length + 1) * length) - start
+        yield start, count
+        start += count

@@ -6,6 +6,7 @@ Simonyan & Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Ima
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import cast
 
@@ -32,6 +33,9 @@ class VGG(nn.Module):
         pooling: ``max`` as trained, or ``average``, which Gatys et al. 2015 found smoother.
         edges: what the first convolution sees beyond the picture: ``zeros`` as trained, or
             ``replicate``, which spares the picture's border the false edge that zeros make.
+
+    Attributes:
+        around: whether every map goes on around its edges, as that of a tile does.
     """
 
     mean: Tensor
@@ -40,7 +44,7 @@ class VGG(nn.Module):
         self, state: Mapping[str, Tensor], *, pooling: Pooling = "max", edges: Edges = "zeros"
     ) -> None:
         super().__init__()
-        self.pooling, self.edges = pooling, edges
+        self.pooling, self.edges, self.around = pooling, edges, False
         self.names = convolution_names(state)
         self.register_buffer("mean", state["mean"].view(1, 3, 1, 1))
         for name in self.names:
@@ -77,7 +81,9 @@ class VGG(nn.Module):
     def convolve(self, name: str, x: Tensor, relu: bool) -> Tensor:
         """One convolution, perhaps with its ReLU."""
         kernel, padding = self._kernel(name), HALO_PX
-        if name == self.names[0] and self.edges == "replicate":
+        if self.around:
+            x, padding = nnf.pad(x, [HALO_PX] * 4, mode="circular"), 0
+        elif name == self.names[0] and self.edges == "replicate":
             x, padding = nnf.pad(x, [HALO_PX] * 4, mode="replicate"), 0
         y: Tensor = kernel(x, relu, padding)
         return y
@@ -114,6 +120,12 @@ class VGG(nn.Module):
     def dtype(self) -> torch.dtype:
         """Of its kernels and features."""
         return self._kernel(self.names[0]).weight.dtype
+
+    def going_around(self) -> VGG:
+        """The same kernels in a network that sees pictures as tiles of an endless one."""
+        network = copy(self)  # its modules are the very same
+        network.around = True
+        return network
 
     def lowered(self, dtype: torch.dtype) -> VGG:
         """Itself, from now on with kernels and features in another type; pictures stay as they are.

@@ -20,6 +20,7 @@ from impasto.cli.rerun import rerun
 from impasto.cli.resume import resume
 from impasto.cli.stylize import stylize
 from impasto.cli.sweep import sweep
+from impasto.cli.texture import texture
 from impasto.errors import ImpastoError
 
 DEBUG = "IMPASTO_DEBUG"  # set it to see the traceback of an unexpected error
@@ -31,6 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(stylize)
+app.command()(texture)
 app.command()(resume)
 app.command()(rerun)
 app.command()(sweep)

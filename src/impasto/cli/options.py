@@ -144,6 +144,17 @@ Start = Annotated[
     str | None,
     setting("start", "What the optimisation starts from.", PICTURE, f"{'|'.join(STARTS)}|FILE"),
 ]
+Tileable = Annotated[
+    bool | None,
+    typer.Option(
+        "--tileable/--not-tileable",
+        rich_help_panel=PICTURE,
+        show_default=False,
+        help=f"Without a seam where copies are laid side by side. {default_of('tileable')}".replace(
+            "[", r"\["
+        ),
+    ),
+]
 Color = Annotated[
     str | None,
     setting(

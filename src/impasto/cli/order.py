@@ -20,7 +20,7 @@ class Order:
     """Which pictures, how, and where to.
 
     Attributes:
-        photo: the photograph's file.
+        photo: the photograph's file; None for a texture.
         paintings: files, folders, or built-in styles' names.
         config: every setting.
         target: the result's file.
@@ -32,7 +32,7 @@ class Order:
         regions: by colour, a painting as in ``paintings``, or ``photo``.
     """
 
-    photo: Path
+    photo: Path | None
     paintings: tuple[str, ...]
     config: Config
     target: Path
@@ -47,7 +47,8 @@ class Order:
     def inputs(self) -> list[str | Path]:
         """All files that it reads, and a few words."""
         words = [*self.paintings, self.config.start, *self.regions.values()]
-        return [self.photo, *words, *self.style_masks, *([self.mask] if self.mask else [])]
+        files = filter(None, (self.photo, self.mask, *self.style_masks))
+        return [*files, *words]
 
     def prepare(self) -> Job:
         """The job, checked."""
@@ -67,7 +68,7 @@ class Order:
         config["backbone"] = absolute(os.path.expanduser(config["backbone"]), NAMES)  # noqa: PTH111
         config["start"] = absolute(config["start"], STARTS)
         return {
-            "photo": absolute(self.photo),
+            "photo": self.photo and absolute(self.photo),
             "paintings": [absolute(each, words) for each in self.paintings],
             "config": config,
             "target": absolute(self.target),
@@ -91,7 +92,7 @@ class Order:
             config = {name: as_tuples(value) for name, value in known["config"].items()}
             folder, mask = known["snapshot_dir"], known["mask"]
             return cls(
-                Path(known["photo"]),
+                known["photo"] and Path(known["photo"]),
                 tuple(known["paintings"]),
                 Config(**config),
                 Path(known["target"]),

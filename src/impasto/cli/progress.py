@@ -62,8 +62,9 @@ class Narrator:
         """Which pictures, which network, how much work."""
         job, config = self.job, self.job.config
         height, width = job.size
+        what = job.photograph.name if job.photograph.sha256 else "A texture"
         self.say(
-            f"{job.photograph.name} in the manner of {job.scene.manner}: "
+            f"{what} in the manner of {job.scene.manner}: "
             f"{width} x {height} px, {len(self.pixels)} iterations on {job.device}"
         )
         self._tell_plan()

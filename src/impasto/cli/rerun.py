@@ -80,7 +80,7 @@ def rerun(
     suffix = f"{config.size}" if size else "again"
     target = output or Path(f"{picture.stem}-{suffix}{picture.suffix}")
     order = Order(
-        find("photograph", photo, recipe, picture),
+        find("photograph", photo, recipe, picture) if "photograph" in inputs_of(recipe) else None,
         tuple(map(str, find_all("painting", painting, recipe, picture))),
         config,
         target,

@@ -83,6 +83,7 @@ def stylize(
     regions: o.Regions = None,
     style_scale: o.StyleScale = None,
     style_size: o.StyleSize = None,
+    tileable: o.Tileable = None,
     color: o.Color = None,
     color_match: o.ColorMatch = None,
     start: o.Start = None,
@@ -124,16 +125,13 @@ def stylize(
 
     Ctrl-C stops and keeps the picture as it stands; --resume goes on from there.
     """
-    settings = {k: v for k, v in locals().items() if k in Config.__dataclass_fields__}
-    for name, parse in PARSERS.items():
-        if settings[name] is not None:
-            settings[name] = parse(settings[name])
-    config, named = _with_look(look, settings, paintings or [], wanted=not regions)
+    given = {k: v for k, v in locals().items() if k in Config.__dataclass_fields__}
+    config, named = config_and_paintings(look, given, paintings or [], wanted=not regions)
     order = Order(
         photo,
         named,
         config,
-        output or Path(f"{photo.stem}-{_named_after(named)}.png"),
+        output or Path(f"{photo.stem}-{named_after(named)}.png"),
         bits,
         recipe,
         snapshot_dir,
@@ -193,17 +191,28 @@ def parse_region(text: str) -> tuple[str, str]:
     return colour.strip(), what.strip()
 
 
-def _named_after(paintings: Sequence[str]) -> str:
+def named_after(paintings: Sequence[str]) -> str:
     """What of a result's name comes from the paintings."""
     return "-".join(Path(each).stem for each in paintings) or "regions"
 
 
-def _with_look(
+def config_and_paintings(
     look: Path | None, given: Mapping[str, Any], paintings: Sequence[str], *, wanted: bool
 ) -> tuple[Config, tuple[str, ...]]:
-    """The config and the paintings: what is given, and for the rest what a look says."""
+    """What is given on the command line, and for the rest what a look says.
+
+    Args:
+        look: its file.
+        given: settings as they were written; None where they were not.
+        paintings: as they were written.
+        wanted: whether there has to be a painting.
+    """
     settings = _read_look(look) if look else {}
-    settings |= {name: value for name, value in given.items() if value is not None}
+    settings |= {
+        name: PARSERS[name](value) if isinstance(value, str) and name in PARSERS else value
+        for name, value in given.items()
+        if value is not None
+    }
     in_look = settings.pop(PAINTING, ())
     config = configure(settings.pop("preset", Config.preset), **settings)
     found = tuple(paintings or in_look)

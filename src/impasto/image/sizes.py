@@ -66,3 +66,14 @@ def resize(pixels: Tensor, size: tuple[int, int]) -> Tensor:
         home, size=size, mode="bicubic", align_corners=False, antialias=True
     )
     return resampled.clamp(0, 1).to(pixels.device)
+
+
+def resize_around(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """The same of a picture that goes on around its edges: a tile stays one.
+
+    One axis after the other, each between two copies, so that the factor is the same everywhere.
+    """
+    height, width = size
+    tall = resize(pixels.repeat(1, 1, 3, 1), (3 * height, pixels.shape[3]))
+    tall = tall.narrow(2, height, height)
+    return resize(tall.repeat(1, 1, 1, 3), (height, 3 * width)).narrow(3, width, width).contiguous()

@@ -1,0 +1,102 @@
+"""Textures: a style alone, and pictures that are tiles of an endless one."""
+
+from __future__ import annotations
+
+import numpy as np
+import PIL.Image
+import pytest
+from skimage import data
+
+from conftest import impasto
+from impasto import image
+from impasto.api import stylize, texture
+from impasto.config import Config, parse_size, schedule, whole_tiles
+from impasto.errors import ConfigError
+
+QUICK = ["--iterations", "4", "--backbone", "vgg16"]
+
+
+def seam(pixels):
+    """How much more opposite borders differ than neighbours do."""
+    across = float((pixels[..., 0] - pixels[..., -1]).abs().mean())
+    down = float((pixels[:, :, 0] - pixels[:, :, -1]).abs().mean())
+    inside = [float(pixels.diff(dim=axis).abs().mean()) for axis in (2, 3)]
+    return (across + down) / sum(inside)
+
+
+def test_a_texture_has_the_style_and_nothing_else_and_a_tile_has_no_seam():
+    settings = {"backbone": "vgg16", "iterations": 40}
+    plain, tile = (
+        texture("pointillist-garden", (96, 128), tileable=each, **settings)
+        for each in (False, True)
+    )
+    for each in (plain, tile):
+        assert each.pixels.shape == (1, 3, 96, 128)
+        assert not any(name.startswith("content") for name in each.history[-1])
+        assert each.history[-1]["loss"] < 0.1 * each.history[0]["loss"]
+        assert set(each.recipe["inputs"]) == {"painting"}
+    assert seam(tile.pixels) < 1.3
+    assert seam(plain.pixels) > 2
+
+
+def test_a_photograph_can_be_made_a_tile():
+    run = stylize(
+        data.coffee(), "night-swirls", tileable=True, size=100, iterations=25, backbone="vgg16"
+    )
+    assert run.pixels.shape[2:] == (64, 96)  # multiples of 16
+    flat = stylize(data.coffee(), "night-swirls", size=96, iterations=25, backbone="vgg16")
+    assert seam(run.pixels) < 0.6 * seam(flat.pixels)
+
+
+@pytest.mark.parametrize("size", [(512, 384), (500, 333), (1000, 40), (17, 16)])
+def test_every_scale_of_a_tile_is_one(size):
+    for (height, width), _ in schedule(whole_tiles(size), Config(tileable=True)):
+        assert height % 16 == width % 16 == 0
+        assert min(height, width) >= 16
+
+
+def test_on_the_command_line_a_texture_needs_a_painting_alone(folder, capsys):
+    PIL.Image.fromarray(data.chelsea()).resize((90, 60)).save("painting.png")
+    words = ["painting.png", "charcoal", "--size", "96x64", "--tileable"]
+    out = impasto(capsys, "texture", *words, *QUICK)
+    assert "A texture in the manner of painting.png and charcoal.jpg: 96 x 64 px" in out.err
+    with PIL.Image.open("painting-charcoal-texture.png") as made:
+        assert made.size == (96, 64)
+    out = impasto(capsys, "rerun", "painting-charcoal-texture.png")
+    assert "Byte for byte the same" in out.out
+    assert "photograph" not in image.read_recipe("painting-charcoal-texture.png")["inputs"]
+    impasto(capsys, "rerun", "painting-charcoal-texture.png", "--size", "64", "-o", "square.png")
+    with PIL.Image.open("square.png") as made:
+        assert made.size == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["texture", "charcoal", "--size", "100x64", "--tileable"], "try 96x64"),
+        (["texture", "charcoal", "--size", "original"], "size 'original' without a photograph"),
+        (["texture", "charcoal", "--size", "axb"], "size 'b'"),
+        (["texture"], "no painting"),
+        (["stylize", "photo.png", "charcoal", "--size", "64x48"], "one number, the longer side"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(folder, capsys, words, message):
+    out = impasto(capsys, *words, *QUICK, status=2)
+    assert message in out.err
+    assert out.err.count("\n") == 1
+
+
+def test_what_wants_a_photograph_says_so():
+    for settings in ({"strength": 0.5}, {"color": "photo"}, {"start": "content"}):
+        with pytest.raises(ConfigError, match="without a photograph"):
+            texture("charcoal", 64, **settings)
+
+
+def test_a_size_is_width_by_height_in_words_and_height_by_width_inside():
+    assert parse_size("1024x768") == (768, 1024)
+    assert parse_size("640") == 640
+
+
+def test_a_texture_can_be_much_longer_than_high():
+    made = texture("charcoal", (32, 160), iterations=3, backbone="vgg16")
+    assert np.asarray(made.image).shape == (32, 160, 3)
