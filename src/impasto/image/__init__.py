@@ -14,7 +14,7 @@ The files here, each using only those above it; samples are arrays (H, W, channe
     reading        load: any source to a Picture
     recipe         settings in a file's metadata
     formats        samples to a file's bytes: one row a format
-    writing        check_target, save
+    writing        check_file, check_target, save
 """
 
 from impasto.image.color_profile import srgb_profile
@@ -24,7 +24,7 @@ from impasto.image.reading import PictureSource, load
 from impasto.image.recipe import read_recipe
 from impasto.image.sizes import MAX_PIXELS, MIN_SIDE_PX, check_sides, fit, resize, resize_around
 from impasto.image.tensors import Picture, to_pil
-from impasto.image.writing import check_target, save
+from impasto.image.writing import check_file, check_target, save
 
 __all__ = [
     "MAX_PIXELS",
@@ -33,6 +33,7 @@ __all__ = [
     "QUALITY",
     "Picture",
     "PictureSource",
+    "check_file",
     "check_sides",
     "check_target",
     "fit",

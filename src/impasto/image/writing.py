@@ -61,22 +61,40 @@ def _is_same_file(path: Path, other: Path) -> bool:
         return False
 
 
-def _prepare(
-    path: Path, inputs: Iterable[object], bits: int, size: tuple[int, int] | None
-) -> tuple[Path, Format]:
-    """The checks of check_target; returns the file that a link leads to, and its format."""
-    what = f"output '{path}'"
-    form = _target_format(path, what, bits)
+def check_file(
+    path: Path, what: str, others: Iterable[object] = (), role: str = "the input"
+) -> Path:
+    """Make sure that a file can be made or replaced, and return the one that a link leads to.
+
+    Args:
+        path: the file.
+        what: it in an error's words.
+        others: paths that it must not be; those that are no paths are passed over.
+        role: what those are.
+
+    Raises:
+        PictureError: it may not be written, or is one of the others (also by way of links).
+    """
     try:
         resolved = path.resolve()
         _check_place(resolved, what)
     except (OSError, ValueError, RuntimeError) as error:  # a name too long, a ring of links
         given = f"{what} cannot be written: {reason(error)}"
         raise PictureError(given, "", "check the path") from error
-    for other in inputs:
+    for other in others:
         if isinstance(other, str | os.PathLike) and _is_same_file(resolved, Path(other)):
-            given = f"{what} would overwrite the input '{other}'"
+            given = f"{what} would overwrite {role} '{other}'"
             raise PictureError(given, "", "choose another name")
+    return resolved
+
+
+def _prepare(
+    path: Path, inputs: Iterable[object], bits: int, size: tuple[int, int] | None
+) -> tuple[Path, Format]:
+    """The checks of check_target; returns the file that a link leads to, and its format."""
+    what = f"output '{path}'"
+    form = _target_format(path, what, bits)
+    resolved = check_file(path, what, inputs)
     if size is not None and max(size) > form.max_side_px:
         given = f"{what} is to hold {size[1]}x{size[0]} px (width x height)"
         allowed = f"allowed: up to {form.max_side_px} px a side in {form.name}"
