@@ -40,7 +40,7 @@ SERVER = """
 import json, os, signal, sys
 import impasto.api, impasto.cli.stylize
 from pathlib import Path
-from impasto import checkpoint, config, image
+from impasto import checkpoint, config, image, timeline
 checkpoint.INTERVAL_S = 0.0  # one after every iteration
 config.COARSEST_PX, config.COARSEST_SHORT_PX = 32, 16
 def count_down(owner, name, calls):
@@ -175,13 +175,13 @@ def age_ns(path):
 def commands():
     """Both ways to go on, by turns; one of them needs a checkpoint, the other does not."""
     while True:
-        yield (*COMMAND, *LONG, "--resume")
+        yield (*COMMAND, *LONG, "--timeline", "film.gif", "--resume")
         yield ("resume", str(FOLDER))
 
 
 def test_killed_at_any_moment_and_resumed_it_ends_in_the_same_bytes(server):
     Path("whole").mkdir()
-    assert server.run(*COMMAND[:-1], "whole/out.png", *LONG) == 0
+    assert server.run(*COMMAND[:-1], "whole/out.png", *LONG, "--timeline", "whole/film.gif") == 0
     moments, file, done = random.Random(0), FOLDER / checkpoint.FILE, []
     for words, _ in zip(commands(), range(KILLS), strict=False):
         before, process = age_ns(file), server.start(*words)
@@ -198,27 +198,32 @@ def test_killed_at_any_moment_and_resumed_it_ends_in_the_same_bytes(server):
     assert len(done) >= KILLS / 4
     assert done == sorted(done)
     assert not FOLDER.exists()
-    for path in Path("whole").rglob("*.png"):
+    for path in (*Path("whole").rglob("*.png"), Path("whole/film.gif")):
         assert Path(path.relative_to("whole")).read_bytes() == path.read_bytes()
 
 
 WORST = {
     "no checkpoint yet": "count_down(checkpoint, 'to_parts', 1)",
-    "half a file written": "count_down(os, 'fsync', 3)",
-    "before it takes the old one's place": "count_down(Path, 'replace', 3)",
+    "half a file written": "count_down(os, 'fsync', 4)",
+    "half a frame written": "count_down(os, 'fsync', 3)",
+    "before it takes the old one's place": "count_down(Path, 'replace', 4)",
     "all done, no picture yet": "count_down(image, 'save', 1)",
-    "the picture there, and the checkpoint": "count_down(checkpoint, 'remove', 1)",
+    "the picture there, no film yet": "count_down(timeline.Timeline, 'save', 1)",
+    "all there, and the checkpoint": "count_down(checkpoint, 'remove', 1)",
     "the checkpoint gone, its folder there": "count_down(Path, 'rmdir', 1)",
 }
 
 
 def test_killed_at_the_worst_moments_it_ends_in_the_same_bytes(server):
     Path("whole").mkdir()
-    assert server.run(*COMMAND[:-1], "whole/out.png", *QUICK) == 0
+    film = ("--timeline", "film.gif")
+    assert server.run(*COMMAND[:-1], "whole/out.png", *QUICK, film[0], "whole/film.gif") == 0
+    words = (*COMMAND, *QUICK, *film, "--resume")
     for moment, first in WORST.items():
-        assert server.run(*COMMAND, *QUICK, "--resume", first=first) == -signal.SIGKILL, moment
-    assert server.run(*COMMAND, *QUICK, "--resume") == 0
-    assert Path("out.png").read_bytes() == Path("whole/out.png").read_bytes()
+        assert server.run(*words, first=first) == -signal.SIGKILL, moment
+    assert server.run(*words) == 0
+    for name in ("out.png", "film.gif"):
+        assert Path(name).read_bytes() == Path("whole", name).read_bytes()
     assert not FOLDER.exists()
 
 

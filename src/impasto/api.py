@@ -179,6 +179,11 @@ class Job:
         steps = optimize(network, self._subject(), self.size, self.config, after, side)
         return (replace(step, finish=self._finish) for step in steps)
 
+    def first(self) -> Tensor:
+        """What the optimisation starts from, at the first scale, (1, 3, h, w), as steps show it."""
+        scale, _ = schedule(self.size, self.config)[0]
+        return self._finish(self._subject().start(scale).to("cpu", copy=True))
+
     def in_windows_of(self, facts: Mapping[str, Any]) -> Job:
         """It, computed in the windows of the run that has these facts; memory may have changed.
 

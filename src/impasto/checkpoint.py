@@ -27,6 +27,11 @@ from impasto.optimize import Step
 FORMAT = 1  # of the file; another number for another content
 FILE = "checkpoint.safetensors"
 TEMPORARY = ".checkpoint.tmp"  # always the same, so that kills do not litter
+# Folders beside it that hold frames of a film (see timeline.py), each named after its run, so that
+# frames that another run left there are never taken for this one's; and their files.
+FRAMES, FRAME = "frames-{}", "{:08}.png"
+RUN_DIGITS = 16  # hexadecimal
+EVERY_FRAME = "[0-9]" * len(FRAME.format(0).removesuffix(".png")) + ".png"
 JSON = "json"  # the tensor of bytes that holds it
 # Of work that a crash may cost. Measured with L-BFGS, writing one takes 0.1 s at 512 px (52 MB) and
 # 0.7 s at 1024 px (208 MB), 2 % of the time; at 2048 px (830 MB) it took a slow disk 7 s.
@@ -199,10 +204,17 @@ def flat(facts: object, name: str = "") -> dict[str, object]:
 
 
 def remove(directory: Path) -> None:
-    """Remove a folder's checkpoint, if it has one, and the folder where that was all it held."""
+    """Remove a folder's checkpoint, if it has one, and the folder where that was all it held.
+
+    Frames go after the checkpoint: one that is there has all of its frames.
+    """
     with suppress(OSError):
         for name in (FILE, TEMPORARY):
             (directory / name).unlink(missing_ok=True)
+        for frames in directory.glob(FRAMES.format("[0-9a-f]" * RUN_DIGITS)):
+            for path in frames.iterdir():
+                path.unlink()
+            frames.rmdir()
         directory.rmdir()
 
 

@@ -262,6 +262,15 @@ SnapshotDir = Annotated[
         ),
     ),
 ]
+Timeline = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+        help="A film of the picture coming into being: .mp4 (needs PyAV), .gif or .webp.",
+    ),
+]
 CheckpointDir = Annotated[
     Path | None,
     typer.Option(

@@ -30,6 +30,7 @@ class Order:
         mask: the photograph's, a file.
         style_masks: the paintings', files.
         regions: by colour, a painting as in ``paintings``, or ``photo``.
+        timeline: the film of the picture coming into being; None is none.
     """
 
     photo: Path | None
@@ -42,6 +43,7 @@ class Order:
     mask: Path | None = None
     style_masks: tuple[Path, ...] = ()
     regions: Mapping[str, str] = field(default_factory=dict)
+    timeline: Path | None = None
 
     @property
     def inputs(self) -> list[str | Path]:
@@ -78,6 +80,7 @@ class Order:
             "mask": self.mask and absolute(self.mask),
             "style_masks": [absolute(each) for each in self.style_masks],
             "regions": {name: absolute(each, words) for name, each in self.regions.items()},
+            "timeline": self.timeline and absolute(self.timeline),
         }
 
     @classmethod
@@ -91,6 +94,7 @@ class Order:
         try:
             config = {name: as_tuples(value) for name, value in known["config"].items()}
             folder, mask = known["snapshot_dir"], known["mask"]
+            film = known.get("timeline")
             return cls(
                 known["photo"] and Path(known["photo"]),
                 tuple(known["paintings"]),
@@ -102,6 +106,7 @@ class Order:
                 mask and Path(mask),
                 tuple(map(Path, known["style_masks"])),
                 dict(known["regions"]),
+                film and Path(film),
             )
         except (KeyError, TypeError, AttributeError) as error:
             given = f"{source}: its checkpoint is not of `impasto stylize`"

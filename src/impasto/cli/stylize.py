@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from impasto.api import Job, Result
     from impasto.checkpoint import Checkpoint, Keeper
     from impasto.optimize import Step
+    from impasto.timeline import Timeline
 
 SWITCHES = {"yes": True, "true": True, "no": False, "false": False}
 PARSERS: Mapping[str, Callable[[str], Any]] = {
@@ -107,6 +108,7 @@ def stylize(
     fit: o.Fit = None,
     snapshots: o.Snapshots = None,
     snapshot_dir: o.SnapshotDir = None,
+    timeline: o.Timeline = None,
     checkpoint_dir: o.CheckpointDir = None,
     checkpoint: o.Checkpoint = True,
     resume: o.Resume = False,
@@ -138,6 +140,7 @@ def stylize(
         mask,
         tuple(style_masks or ()),
         dict(map(parse_region, regions or ())),
+        timeline,
     )
     begin(order, checkpoint_dir, checkpoint, resume, quiet, named=bool(output))
 
@@ -289,53 +292,84 @@ def run(
     """
     from impasto import checkpoint, image
     from impasto.plan import HELD_BYTES
+    from impasto.timeline import Timeline, check_path
 
     inputs, target = order.inputs, order.target
     image.check_target(target, inputs=inputs, bits=order.bits)
+    if order.timeline:
+        check_path(order.timeline, inputs, [target])
     job = order.prepare()
     like = before.facts if before else like
     job = job.in_windows_of(like) if like else job
     hold_memory(HELD_BYTES) if job.plan.side else hold_memory()
     image.check_target(target, bits=order.bits, size=job.size)
     keeper = job.keeper(folder, order.to_json(), before) if folder else None
+    timeline = Timeline(job, order.timeline, folder, before) if order.timeline else None
     narrator = Narrator(job, quiet=quiet)
     snapshots = _snapshots(job, order.snapshot_dir, target, inputs)
     narrator.introduce()
     if note:
         narrator.say(note)
+    if timeline and timeline.gap:
+        narrator.say("No frames were kept so far: the film passes over the iterations before.")
     started_s = time.monotonic()
     hear_stops()
     with narrator:
         tidy = release_memory if job.plan.side else lambda: None
-        result = job.run(_listener(narrator, snapshots, keeper, tidy), before)
+        result = job.run(_listener(narrator, snapshots, timeline, keeper, tidy), before)
     ignore_stops()
     advice = _keep(keeper) if keeper and result.stopped else ""
     _save(result, order)
-    if keeper and not result.stopped:
+    filmed = _film(timeline, result, keeper, narrator)
+    if keeper and filmed and not result.stopped:
         checkpoint.remove(keeper.directory)
     _report(job, result, order, time.monotonic() - started_s, advice, quiet)
+    if not filmed:
+        sys.exit(BROKEN)
+
+
+def _film(
+    timeline: Timeline | None, result: Result, keeper: Keeper | None, narrator: Narrator
+) -> bool:
+    """Write the film, if one is asked for, as far as it got; False where it can't be written."""
+    try:
+        if timeline:
+            timeline.save(result)
+    except PictureError as error:
+        narrator.warn(f"Film left out: {error}{_keep(keeper) if keeper else ''}")
+        return False
+    return True
 
 
 def _listener(
     narrator: Narrator,
     snapshots: Callable[[Step], None],
+    timeline: Timeline | None,
     keeper: Keeper | None,
     tidy: Callable[[], None],
 ) -> Callable[[Step], None]:
     """All that is done after an iteration; a full disk ends none of the work.
 
-    Snapshots come before the checkpoint: whoever goes on from it has those of the way there.
+    Snapshots and frames come before the checkpoint: whoever goes on from it has those of the way
+    there.
     """
-    told = False
+    told = told_of_frames = False
 
     def on_step(step: Step) -> None:
-        nonlocal told
+        nonlocal told, told_of_frames
         tidy()  # a checkpoint needs room of its own
         narrator(step)
         try:
             snapshots(step)
         except PictureError as error:  # the picture itself may still find room
             narrator.warn(f"Snapshot left out: {error}")
+        try:
+            if timeline:
+                timeline(step)
+        except PictureError as error:
+            if not told_of_frames:
+                narrator.warn(f"The film will have gaps: {error}")
+            told_of_frames = True
         try:
             if keeper:
                 keeper(step)

@@ -42,6 +42,7 @@ def texture(
     fit: o.Fit = None,
     snapshots: o.Snapshots = None,
     snapshot_dir: o.SnapshotDir = None,
+    timeline: o.Timeline = None,
     checkpoint_dir: o.CheckpointDir = None,
     checkpoint: o.Checkpoint = True,
     resume: o.Resume = False,
@@ -59,5 +60,5 @@ def texture(
     given = {k: v for k, v in locals().items() if k in Config.__dataclass_fields__}
     config, named = config_and_paintings(look, {**given, **TEXTURE}, paintings or [], wanted=True)
     target = output or Path(f"{named_after(named)}-texture.png")
-    order = Order(None, named, config, target, bits, recipe, snapshot_dir)
+    order = Order(None, named, config, target, bits, recipe, snapshot_dir, timeline=timeline)
     begin(order, checkpoint_dir, checkpoint, resume, quiet, named=bool(output))
