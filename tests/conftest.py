@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import contextmanager
 
 import PIL.Image
 import pytest
@@ -52,6 +53,13 @@ def noise_picture(height: int, width: int, seed: int = 0, dtype=torch.float32) -
 @pytest.fixture(autouse=True)
 def signals():
     """The command line sets them for its whole process; here that is the tests' own."""
+    with signals_as_before():
+        yield
+
+
+@contextmanager
+def signals_as_before():
+    """For fixtures of a whole module too, which are made before those of a test."""
     before = {each: signal.getsignal(each) for each in STOPS}
     for each, handler in before.items():
         if handler == signal.SIG_IGN:  # as a shell has it for what runs in the background

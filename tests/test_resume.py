@@ -20,6 +20,7 @@ import pytest
 import torch
 from skimage import data
 
+from conftest import signals_as_before
 from impasto import api, checkpoint, evaluation, plan, weights
 from impasto.cli import main
 from impasto.cli.order import Order
@@ -104,7 +105,7 @@ def kept(tmp_path_factory):
     """Once for all: a run that nothing stopped, one that Ctrl-C did, and where both were made."""
     made = tmp_path_factory.mktemp("kept") / "made"
     made.mkdir()
-    with pytest.MonkeyPatch.context() as here:
+    with signals_as_before(), pytest.MonkeyPatch.context() as here:
         enter(made, here)
         PIL.Image.fromarray(data.coffee()).resize((96, 64)).save("photo.png")
         whole = run(*COMMAND, *QUICK)

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage import data
 
+from conftest import signals_as_before
 from impasto import api, checkpoint, timeline
 from impasto.cli import main
 from impasto.cli.order import Order
@@ -85,7 +86,7 @@ def grey(level, size=(4, 6)):
 def whole(tmp_path_factory):
     """A folder with a film of each kind, made by a run that nothing disturbed, and its result."""
     made = tmp_path_factory.mktemp("whole")
-    with pytest.MonkeyPatch.context() as here:
+    with signals_as_before(), pytest.MonkeyPatch.context() as here:
         here.chdir(made)
         here.setenv("IMPASTO_CACHE", str(made / "cache"))
         PIL.Image.fromarray(data.coffee()).resize((96, 64)).save("photo.png")
