@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from impasto.cli import measures, pictures, weights
+from impasto.cli.explain import explain
 from impasto.cli.process import BAD_INPUT, BROKEN, STOPPED
 from impasto.cli.rerun import rerun
 from impasto.cli.resume import resume
@@ -36,6 +37,7 @@ app.command()(texture)
 app.command()(resume)
 app.command()(rerun)
 app.command()(sweep)
+app.command()(explain)
 app.command("styles")(pictures.styles)
 app.command("show")(pictures.show)
 app.command("evaluate")(measures.evaluate)
