@@ -83,9 +83,9 @@ def limits(values: Sequence[float]) -> tuple[float, float]:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten between them; fewer where they are many."""
+    """Round numbers between them, as many as can be read."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in ((1, 2, 5), (1, 3), (1,)):
+    for steps in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
         found = [step * 10.0**power for power in powers for step in steps]
         found = [each for each in found if low <= each <= high]
         if len(found) <= MOST_TICKS:

@@ -16,7 +16,7 @@ JPEG_QUALITY = 88  # strokes and noise stay what they are, at a sixth of a PNG's
 # From nothing to most: dark to light, so that it also reads in grey and on paper.
 HEAT = ("#0d0b1e", "#3b1f5b", "#8c2a6b", "#d9523f", "#f6a849", "#fdf3cf")
 BOTH_WAYS = ("#1f4e79", "#7fa8c9", "#f4f1ea", "#d98b6a", "#8f2d1c")  # below 0, 0, above 0
-DIMMED = 0.45  # of its brightness: a picture under a heat map
+DIMMED = 0.6  # of its brightness: a picture under a heat map
 SHOWN = 0.85  # how much the strongest heat covers of it
 
 

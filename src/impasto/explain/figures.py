@@ -48,8 +48,9 @@ class Layer:
 
 def network_layers(network: VGG, size: Size, config: Config) -> list[Layer]:
     """All convolutions, shallow to deep, for a picture of this (height, width)."""
-    content = {f"conv{name[4:]}": name for name, weight in config.content_layers if weight}
-    style = {f"conv{name[4:]}": name for name, weight in config.style_layers if weight}
+    alpha, beta = config.weights()
+    content = {f"conv{name[4:]}": name for name, weight in config.content_layers if weight * alpha}
+    style = {f"conv{name[4:]}": name for name, weight in config.style_layers if weight * beta}
     found, sees_px = [], 1
     for index, name in enumerate(network.names):
         stride = 1 << (block_of(name) - 1)
@@ -130,11 +131,15 @@ class Pulls:
         return float((self.content * self.style).sum()) / lengths if lengths else 0.0
 
     @property
+    def together(self) -> Tensor:
+        """All of them at once: the whole loss's gradient."""
+        return self.content + self.style + self.smooth
+
+    @property
     def left(self) -> float:
         """What is left of all pulls where they act together, as a fraction of their lengths."""
         lengths = sum(map(length, (self.content, self.style, self.smooth)))
-        together = length(self.content + self.style + self.smooth)
-        return together / lengths if lengths else 0.0
+        return length(self.together) / lengths if lengths else 0.0
 
 
 def length(pull: Tensor) -> float:

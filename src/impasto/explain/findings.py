@@ -10,7 +10,7 @@ from torch import Tensor
 
 from impasto import api, image
 from impasto.api import Job
-from impasto.config import Size
+from impasto.config import Size, Weighted
 from impasto.evaluation import look, objective_of
 from impasto.explain import figures
 from impasto.explain.figures import Layer, Pulls, Slip
@@ -85,11 +85,18 @@ class Findings:
 
     @property
     def style_layers(self) -> list[str]:
-        return [each.style for each in self.layers if each.style]
+        """Those of the config, whether the style has a say or not."""
+        return by_depth(self.job.config.style_layers)
 
     @property
     def content_layers(self) -> list[str]:
-        return [each.content for each in self.layers if each.content]
+        """Likewise for the content."""
+        return by_depth(self.job.config.content_layers)
+
+
+def by_depth(layers: Weighted) -> list[str]:
+    """Names of the layers that weigh anything, shallow to deep."""
+    return sorted((name for name, weight in layers if weight), key=lambda name: name[4:])
 
 
 def find(
@@ -102,8 +109,10 @@ def find(
     painted = figures.painting_of(painting, photo, job)
     photograph = image.resize(job.photograph.pixels, job.size)
     pixels = runs["main"].pixels
-    used = [name for each in layers for name in (each.content, each.style) if name]
-    style = [each.style for each in layers if each.style]
+    content, style = (
+        by_depth(each) for each in (job.config.content_layers, job.config.style_layers)
+    )
+    used = list(dict.fromkeys([*content, *style]))
 
     def seen(picture: Tensor) -> Seen:
         return Seen(picture, *look(network, picture, None, maps=used, moments=style))
@@ -111,11 +120,8 @@ def find(
     objective = objective_of(network, photograph, painted.pixels, job.config, None)
     photograph_seen, result = seen(photograph), seen(pixels)
     lost = {
-        each.content: figures.content_error(
-            result.maps[each.content], photograph_seen.maps[each.content]
-        )
-        for each in layers
-        if each.content
+        layer: figures.content_error(result.maps[layer], photograph_seen.maps[layer])
+        for layer in content
     }
     return Findings(
         job,
@@ -221,8 +227,10 @@ def timeline(run: Run) -> dict[str, Any]:
         for number, size in enumerate(sizes)
         if number and size != sizes[number - 1]
     ]
+    content = [sum(v for name, v in row.items() if "content " in name) for row in run.history]
     return {
         "iterations": len(run.history),
+        "content_rises": max(content) > content[0],
         "third": third(len(run.history)),
         "begins": {"height": sizes[0][0], "width": sizes[0][1]},
         "grown": grown,

@@ -16,6 +16,7 @@ from impasto.explain.runs import LAYERS, RATES
 
 TEMPLATES = "data/explain"
 INKS = 6  # CSS classes of style layers: ink-1 and so on
+PULLS = ("content", "style", "together")
 BRIGHTEST = 0.995  # of the pixels are below the heat map's end: a few would darken all others
 SIGNED = 1e-4  # of the largest entry: what is less far below 0 is rounding
 BLUR_PX = 5  # a side of the square that pulls are averaged over: they alternate pixel by pixel
@@ -37,8 +38,8 @@ def page(found: Findings, numbers: Mapping[str, Any]) -> str:
         pictures=pictures(found),
         features={layer: feature_maps(found, layer, numbers) for layer in found.in_use},
         grams={layer: gram_maps(found, layer, numbers) for layer in found.style_layers},
-        content_layers=found.content_layers,
-        style_layers=found.style_layers,
+        content_layers=[each.content for each in found.layers if each.content],
+        style_layers=[each.style for each in found.layers if each.style],
         network=charts.network(found.layers, "The network's layers, with the size of their maps"),
         losses=loss_chart(numbers["timeline"]),
         legend=[(line.name, line.ink) for line in loss_lines(numbers["timeline"])],
@@ -66,7 +67,7 @@ def listed(words: Sequence[str]) -> str:
 def pictures(found: Findings) -> dict[str, Any]:
     """All but the timeline's, by what they are."""
     result = found.main.picture
-    hard = {name: figures.strength(getattr(found.pulls, name)) for name in ("content", "style")}
+    hard = {name: figures.strength(getattr(found.pulls, name)) for name in PULLS}
     smooth = {name: blurred(pull) for name, pull in hard.items()}
     most = max(float(pull.quantile(BRIGHTEST)) for pull in smooth.values()) or 1.0
     return {

@@ -100,7 +100,10 @@ class Part:
         deepest = max(f"conv{layer[4:]}" for layer in used)
         height, width = size
         return sum(
-            float(tensor.numel()) * height * width / 4.0 ** (block_of(name) - 1)
+            float(tensor.numel())
+            * height
+            * width
+            / 4.0 ** (block_of(name.removesuffix(".weight")) - 1)
             for name, tensor in state.items()
             if name.endswith(".weight") and name <= f"{deepest}.weight"
         )
@@ -169,7 +172,7 @@ def third(iterations: int) -> int:
 
 def content_parts(job: Job, effort: Effort) -> Iterator[Part]:
     """From noise to a picture that looks like the photograph to one layer: figure 1, lower row."""
-    known = alone(job, pooling="average", edges="replicate", strength=None, beta=0.0)
+    known = alone(job, pooling="average", edges="replicate", strength=None, alpha=1.0, beta=0.0)
     network = api.network_of(job.backbone, known.config)
     maps, _ = look(network, image.resize(job.photograph.pixels, job.size), None, maps=LAYERS)
     for layer, count in zip(LAYERS, effort.content, strict=True):
