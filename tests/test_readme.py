@@ -18,6 +18,7 @@ SMALLER = {
     "stylize": ["--size", "64", "--iterations", "5"],
     "rerun": ["--size", "72"],
     "sweep": ["--set", "size=64", "--set", "iterations=2"],
+    "explain": ["--size", "48", "--set", "iterations=2", "--set", "quality=draft"],
 }
 NETWORK = ["weights fetch"]  # not run: tests are offline
 

@@ -14,7 +14,7 @@ from impasto.explain.figures import Layer
 WIDTH, HEIGHT = 420, 260
 LEFT, RIGHT, TOP, BOTTOM = 52, 10, 12, 40  # margins around a chart's lines
 ROW, BLOCK_GAP = 27, 9  # of the network: from a layer to the next, and between blocks
-MIDDLE, WIDEST, NARROWEST = 190, 150, 8  # where slabs stand, and how wide they are
+MIDDLE, WIDEST, NARROWEST = 172, 160, 8  # where slabs stand, and how wide they are
 MOST_TICKS = 6
 
 

@@ -16,6 +16,7 @@ from impasto.explain.runs import LAYERS, RATES
 
 TEMPLATES = "data/explain"
 INKS = 6  # CSS classes of style layers: ink-1 and so on
+RATE_INKS = ("ink-1", "ink-content", "ink-3", "ink-5", "ink-6")
 PULLS = ("content", "style", "together")
 BRIGHTEST = 0.995  # of the pixels are below the heat map's end: a few would darken all others
 SIGNED = 1e-4  # of the largest entry: what is less far below 0 is rounding
@@ -43,6 +44,7 @@ def page(found: Findings, numbers: Mapping[str, Any]) -> str:
         network=charts.network(found.layers, "The network's layers, with the size of their maps"),
         losses=loss_chart(numbers["timeline"]),
         legend=[(line.name, line.ink) for line in loss_lines(numbers["timeline"])],
+        rate_inks=RATE_INKS,
         rates_chart=rate_chart(numbers["rates"]),
         frames=frames(found, numbers["timeline"]),
     )
@@ -171,8 +173,8 @@ def loss_chart(timeline: Mapping[str, Any]) -> str:
 def rate_chart(rates: Sequence[Mapping[str, Any]]) -> str:
     """The loss at each learning rate."""
     curves = [
-        Line(f"{each['rate']:g}", f"ink-{number}", each["loss"])
-        for number, each in enumerate(rates, 1)
+        Line(f"{each['rate']:g}", ink, each["loss"])
+        for each, ink in zip(rates, RATE_INKS, strict=True)
     ]
     return charts.lines(curves, "The loss at each learning rate", "loss")
 
