@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup
 
 from impasto.explain.figures import Layer
+from impasto.vgg import block_of
 
 # In units of the drawing, which is shown about as wide as a phone at least.
 WIDTH, HEIGHT = 420, 260
 LEFT, RIGHT, TOP, BOTTOM = 52, 10, 12, 40  # margins around a chart's lines
-ROW, BLOCK_GAP = 27, 9  # of the network: from a layer to the next, and between blocks
+ROW, BLOCK_GAP, HEADING = 27, 9, 24  # of the network: from layer to layer, between blocks, on top
 MIDDLE, WIDEST, NARROWEST = 172, 160, 8  # where slabs stand, and how wide they are
-MOST_TICKS = 6
+THINNEST, THICKER = 8.0, 2.0  # a slab of FEWEST maps, and how much is added each time they double
+FEWEST = 64
+BASELINE = 4.5  # from a line's middle to where its letters stand
+MOST_TICKS, MOST_NUMBERS = 6, 7  # on the upright axis, and below the other
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,27 @@ class Line:
     ink: str
     values: Sequence[float]
 
+    @property
+    def shown(self) -> dict[int, float]:
+        """Those that a logarithmic axis has a place for, by iteration."""
+        return {n: value for n, value in enumerate(self.values, 1) if 0 < value < math.inf}
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Where an iteration and a value stand in a chart; values go by their logarithms."""
+
+    count: int
+    low: float
+    high: float
+
+    def x(self, iteration: float) -> float:
+        return LEFT + (iteration - 1) / max(1, self.count - 1) * (WIDTH - LEFT - RIGHT)
+
+    def y(self, value: float) -> float:
+        part = math.log(value / self.low) / math.log(self.high / self.low)
+        return HEIGHT - BOTTOM - part * (HEIGHT - TOP - BOTTOM)
+
 
 def lines(curves: Sequence[Line], title: str, y_name: str, marks: Sequence[int] = ()) -> Markup:
     """Curves over iterations, on a logarithmic scale.
@@ -43,37 +69,18 @@ def lines(curves: Sequence[Line], title: str, y_name: str, marks: Sequence[int] 
         marks: iterations with a line across, such as where the picture grew.
     """
     count = max(len(curve.values) for curve in curves)
-    shown = [value for curve in curves for value in curve.values if 0 < value < math.inf]
-    low, high = limits(shown)
+    axes = Axes(count, *limits([value for curve in curves for value in curve.shown.values()]))
+    body = [_grid(axes), _numbers(axes), _names(y_name)]
+    body += [_upright(axes.x(mark), "mark") for mark in marks]
+    body += [_curve(curve, axes) for curve in curves]
+    body.append(_upright(axes.x(count), "cursor"))
+    attributes = Markup('data-from="{}" data-to="{}" data-count="{}"')
+    return _svg(HEIGHT, title, body, attributes.format(LEFT, WIDTH - RIGHT, count))
 
-    def x(iteration: float) -> float:
-        return LEFT + (iteration - 1) / max(1, count - 1) * (WIDTH - LEFT - RIGHT)
 
-    def y(value: float) -> float:
-        part = math.log(value / low) / math.log(high / low)
-        return HEIGHT - BOTTOM - part * (HEIGHT - TOP - BOTTOM)
-
-    body = [_grid(low, high, y), _iterations(count, x)]
-    body += [_upright(x(mark), "mark") for mark in marks]
-    for curve in curves:
-        points = " ".join(
-            f"{x(number):.1f},{y(value):.1f}"
-            for number, value in enumerate(curve.values, 1)
-            if 0 < value < math.inf
-        )
-        body.append(Markup('<polyline class="{}" points="{}"/>').format(curve.ink, points))
-    cursor = Markup('<line class="cursor" x1="{x}" x2="{x}" y1="{}" y2="{}" hidden=""/>')
-    body.append(cursor.format(TOP, HEIGHT - BOTTOM, x=LEFT))
-    body.append(_text(LEFT, HEIGHT - 6, "iteration", "axis start"))
-    body.append(
-        Markup('<text class="axis" transform="translate(12 {}) rotate(-90)">{}</text>').format(
-            (HEIGHT - BOTTOM + TOP) / 2, y_name
-        )
-    )
-    attributes = Markup('data-from="{}" data-to="{}" data-count="{}"').format(
-        LEFT, WIDTH - RIGHT, count
-    )
-    return _svg(WIDTH, HEIGHT, title, Markup("").join(body), attributes)
+def _curve(curve: Line, axes: Axes) -> Markup:
+    points = " ".join(f"{axes.x(n):.1f},{axes.y(value):.1f}" for n, value in curve.shown.items())
+    return Markup('<polyline class="{}" points="{}"/>').format(curve.ink, points)
 
 
 def limits(values: Sequence[float]) -> tuple[float, float]:
@@ -93,76 +100,68 @@ def ticks(low: float, high: float) -> list[float]:
     return found[:: -(-len(found) // MOST_TICKS)]
 
 
-def _grid(low: float, high: float, y: Callable[[float], float]) -> Markup:
+def _grid(axes: Axes) -> Markup:
+    rule = Markup('<line class="rule" x1="{}" x2="{}" y1="{y:.1f}" y2="{y:.1f}"/>')
     parts = []
-    for value in ticks(low, high):
-        at = y(value)
-        rule = Markup('<line class="rule" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>')
-        parts.append(rule.format(LEFT, WIDTH - RIGHT, at, at))
-        parts.append(_text(LEFT - 6, at + 4, f"{value:g}", "tick end"))
+    for value in ticks(axes.low, axes.high):
+        parts.append(rule.format(LEFT, WIDTH - RIGHT, y=axes.y(value)))
+        parts.append(_text(LEFT - 6, axes.y(value), f"{value:g}", "tick end"))
     return Markup("").join(parts)
 
 
-def _iterations(count: int, x: Callable[[float], float]) -> Markup:
-    step = next(
-        each * 10**power
-        for power in range(9)
-        for each in (1, 2, 5)
-        if count / each / 10**power <= 7
-    )
-    numbers = [1, *range(step, count + 1, step)] if step > 1 else range(1, count + 1)
-    return Markup("").join(_text(x(n), HEIGHT - BOTTOM + 17, str(n), "tick") for n in numbers)
+def _numbers(axes: Axes) -> Markup:
+    """Of iterations, as many as there is room for."""
+    steps = (each * 10**power for power in range(9) for each in (1, 2, 5))
+    step = next(each for each in steps if axes.count <= each * MOST_NUMBERS)
+    numbers = sorted({1, *range(step, axes.count + 1, step)})
+    below = HEIGHT - BOTTOM + 13
+    return Markup("").join(_text(axes.x(n), below, str(n), "tick") for n in numbers)
 
 
-def _upright(at: float, ink: str) -> Markup:
+def _names(y_name: str) -> Markup:
+    turned = Markup('<text class="axis" transform="translate(12 {}) rotate(-90)">{}</text>')
+    beside = turned.format((HEIGHT - BOTTOM + TOP) / 2, y_name)
+    return _text(LEFT, HEIGHT - 10, "iteration", "axis start") + beside
+
+
+def _upright(at: float, kind: str) -> Markup:
     line = Markup('<line class="{}" x1="{x:.1f}" x2="{x:.1f}" y1="{}" y2="{}"/>')
-    return line.format(ink, TOP, HEIGHT - BOTTOM, x=at)
+    return line.format(kind, TOP, HEIGHT - BOTTOM, x=at)
 
 
 def network(layers: Sequence[Layer], title: str) -> Markup:
     """A slab for each convolution, from the picture downwards.
 
-    A slab is as wide as its maps against the picture, and as thick as there are many of them.
+    A slab is as wide as its maps against the first layer's, and the thicker the more there are.
     """
-    body, top, block = [], 24.0, ""
-    body.append(_text(4, 12, "layer", "axis start"))
-    body.append(_text(WIDTH - 4, 12, "maps, and their size", "axis end"))
-    widest = max(layers[0].width, layers[0].height)
-    for layer in layers:
-        if block and layer.name[4] != block:
-            top += BLOCK_GAP
-        block = layer.name[4]
-        body.append(_slab(layer, top, max(layer.width, layer.height) / widest))
+    body = [_text(4, 8, "layer", "axis start")]
+    body.append(_text(WIDTH - 4, 8, "maps, and their size", "axis end"))
+    top = float(HEADING)
+    for before, layer in pairwise((layers[0], *layers)):
+        top += BLOCK_GAP * (block_of(layer.name) > block_of(before.name))
+        width = WIDEST * max(layer.width, layer.height) / max(layers[0].width, layers[0].height)
+        body.append(_slab(layer, top + ROW / 2, max(NARROWEST, width)))
         top += ROW
-    return _svg(WIDTH, top + 2, title, Markup("").join(body))
+    return _svg(top + 2, title, body)
 
 
-def _slab(layer: Layer, top: float, fraction: float) -> Markup:
-    use = "both" if layer.content and layer.style else "content" if layer.content else "style"
-    use = use if layer.content or layer.style else "idle"
-    width = max(NARROWEST, WIDEST * fraction)
-    thick = 4 + 2 * math.log2(max(2, layer.channels)) - 8
-    thick = max(5.0, thick)
-    middle = top + ROW / 2
-    parts = [
-        _text(4, middle + 4.5, layer.name, f"layer start {use}"),
-        Markup(
-            '<rect class="slab {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="2"/>'
-        ).format(use, MIDDLE - width / 2, middle - thick / 2, width, thick),
-        _text(
-            WIDTH - 4,
-            middle + 4.5,
-            f"{layer.channels} maps, {layer.width} × {layer.height}",
-            f"size end {use}",
-        ),
-    ]
-    return Markup("").join(parts)
+def _slab(layer: Layer, middle: float, width: float) -> Markup:
+    uses = {(True, True): "both", (True, False): "content", (False, True): "style"}
+    use = uses.get((bool(layer.content), bool(layer.style)), "idle")
+    thick = THINNEST + THICKER * max(0.0, math.log2(layer.channels / FEWEST))
+    slab = Markup(
+        '<rect class="slab {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="2"/>'
+    ).format(use, MIDDLE - width / 2, middle - thick / 2, width, thick)
+    size = f"{layer.channels} maps, {layer.width} × {layer.height}"
+    name = _text(4, middle, layer.name, f"start {use}")
+    return name + slab + _text(WIDTH - 4, middle, size, f"end {use}")
 
 
-def _text(x: float, y: float, words: str, kind: str) -> Markup:
-    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}">{}</text>').format(kind, x, y, words)
+def _text(x: float, middle: float, words: str, kind: str) -> Markup:
+    text = Markup('<text class="{}" x="{:.1f}" y="{:.1f}">{}</text>')
+    return text.format(kind, x, middle + BASELINE, words)
 
 
-def _svg(width: float, height: float, title: str, body: Markup, more: str = "") -> Markup:
-    head = Markup('<svg viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}" {}>')
-    return head.format(width, height, title, more) + body + Markup("</svg>")
+def _svg(height: float, title: str, body: Sequence[Markup], more: str = "") -> Markup:
+    head = Markup('<svg viewBox="0 0 {} {:.0f}" role="img" aria-label="{}" {}>')
+    return head.format(WIDTH, height, title, more) + Markup("").join(body) + Markup("</svg>")

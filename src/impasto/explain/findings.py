@@ -10,7 +10,7 @@ from torch import Tensor
 
 from impasto import api, image
 from impasto.api import Job
-from impasto.config import Size, Weighted
+from impasto.config import Config, Size, Weighted
 from impasto.evaluation import look, objective_of
 from impasto.explain import figures
 from impasto.explain.figures import Layer, Pulls, Slip
@@ -54,7 +54,6 @@ class Findings:
         painting: see there.
         result: see there.
         pulls: at the result.
-        lost: at the result, the content error at each position of each content layer, (h, w).
         slip: where the first step at the largest learning rate led, if it was taken back.
     """
 
@@ -66,8 +65,16 @@ class Findings:
     painting: Seen
     result: Seen
     pulls: Pulls
-    lost: Mapping[str, Tensor]
     slip: Slip | None
+
+    @property
+    def lost(self) -> dict[str, Tensor]:
+        """At the result, the content error at each position of each content layer, (h, w)."""
+        found, target = self.result.maps, self.photograph.maps
+        return {
+            layer: figures.content_error(found[layer], target[layer])
+            for layer in self.content_layers
+        }
 
     @property
     def main(self) -> Run:
@@ -103,38 +110,32 @@ def find(
     photo: PictureSource, painting: PictureSource, parts: Sequence[Part], runs: Mapping[str, Run]
 ) -> Findings:
     """Look at what the runs came to, in float32 on the CPU."""
-    job = parts[0].job
+    job, last = parts[0].job, parts[-1]
     network = api.network_of(job.backbone, job.config)
-    layers = figures.network_layers(network, job.size, job.config)
     painted = figures.painting_of(painting, photo, job)
     photograph = image.resize(job.photograph.pixels, job.size)
     pixels = runs["main"].pixels
-    content, style = (
-        by_depth(each) for each in (job.config.content_layers, job.config.style_layers)
-    )
-    used = list(dict.fromkeys([*content, *style]))
-
-    def seen(picture: Tensor) -> Seen:
-        return Seen(picture, *look(network, picture, None, maps=used, moments=style))
-
     objective = objective_of(network, photograph, painted.pixels, job.config, None)
-    photograph_seen, result = seen(photograph), seen(pixels)
-    lost = {
-        layer: figures.content_error(result.maps[layer], photograph_seen.maps[layer])
-        for layer in content
-    }
+    looked_at = (photograph, painted.pixels, pixels)
+    photograph_, painting_, result = (seen(network, each, job.config) for each in looked_at)
     return Findings(
         job,
         painted.name,
         runs,
-        layers,
-        photograph_seen,
-        seen(painted.pixels),
+        figures.network_layers(network, job.size, job.config),
+        photograph_,
+        painting_,
         result,
         figures.pulls(network, objective, pixels),
-        lost,
-        slip(photo, painting, parts[-1], runs[parts[-1].name], network),
+        slip(photo, painting, last, runs[last.name], network),
     )
+
+
+def seen(network: VGG, picture: Tensor, config: Config) -> Seen:
+    """What the network sees of a picture (1, 3, H, W) at the layers in use."""
+    content, style = by_depth(config.content_layers), by_depth(config.style_layers)
+    maps, moments = look(network, picture, None, maps=[*content, *style], moments=style)
+    return Seen(picture, maps, moments)
 
 
 def slip(

@@ -16,7 +16,7 @@ from impasto.explain.runs import LAYERS, RATES
 
 TEMPLATES = "data/explain"
 INKS = 6  # CSS classes of style layers: ink-1 and so on
-RATE_INKS = ("ink-1", "ink-content", "ink-3", "ink-5", "ink-6")
+RATE_INKS = ("ink-smooth", "ink-content", "ink-1", "ink-3", "ink-5")
 PULLS = ("content", "style", "together")
 BRIGHTEST = 0.995  # of the pixels are below the heat map's end: a few would darken all others
 SIGNED = 1e-4  # of the largest entry: what is less far below 0 is rounding

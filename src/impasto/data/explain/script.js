@@ -56,7 +56,7 @@
   slider.addEventListener("input", () => { show(Number(slider.value)); });
   window.addEventListener("hashchange", follow);
   player.hidden = false;
-  cursor.removeAttribute("hidden");
+  cursor.style.display = "inline";
   follow();
   root.dataset.ready = "yes";
 })();
