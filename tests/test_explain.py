@@ -286,13 +286,23 @@ def test_everything_is_inside_the_page(page):
         assert pixels_of(each["src"]).size
 
 
+def test_without_the_script_three_pictures_show_the_way(page):
+    links = Links()
+    links.feed(page)
+    shown = [each["alt"] for each in links.images if "after iteration" in each["alt"]]
+    count = SETTINGS["iterations"]
+    assert shown == [f"The picture after iteration {n}" for n in (1, third(count), count)]
+    assert 'id="player" hidden' in page
+    assert page.count("<details open>") == page.count("<details") == 8
+
+
 def test_frames_are_the_pictures_of_the_run(report, page):
     text = re.search(r'id="frames">(.*?)</script>', page, re.DOTALL)[1]
     frames = json.loads(text)
     tensors, _ = kept(report, "main")
     assert [frame["iteration"] for frame in frames] == list(range(1, SETTINGS["iterations"] + 1))
     for frame in frames:
-        there = tensors[f"shot {frame['iteration']}"][0].permute(1, 2, 0).numpy()
+        there = tensors[f"shot {frame['iteration']}"][0].permute(1, 2, 0).numpy() / 255
         assert np.abs(pixels_of(frame["uri"]) - there).mean() < 0.03
 
 
@@ -315,8 +325,7 @@ def test_only_what_is_missing_damaged_or_other_is_computed(report, photo, tmp_pa
     assert again(photo, copy) == ["content-conv1_1", "style-conv2_1"]
     for name in ("index.html", "numbers.json"):
         assert (copy / name).read_bytes() == (report / name).read_bytes()
-    stronger = again(photo, copy, strength=0.7)
-    assert stronger == ["main", *(f"rate-{rate:g}" for rate in RATES)]
+    assert again(photo, copy, iterations=4) == ["main"]
 
 
 def test_work_is_counted_by_how_deep_and_how_large(photo):
@@ -370,8 +379,6 @@ def test_ctrl_c_keeps_what_there_is_and_the_same_command_goes_on(
     assert out.err.count(": kept") == 3
     assert "16/16  a learning rate of 1: " in out.err
     assert out.out.startswith("Wrote report/index.html")
-    out = run(capsys, *QUICK, "-q")
-    assert (out.out, out.err) == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -401,7 +408,7 @@ def test_a_photograph_that_is_not_there_is_one_line(folder, capsys):
     assert "photo.png" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["index.html", "numbers.json", "kept/main.safetensors"])
+@pytest.mark.parametrize("name", ["index.html", "numbers.json", "kept/rate-1.safetensors"])
 def test_nobody_elses_file_is_overwritten(folder, capsys, name, brief):
     path = Path("report") / name
     path.parent.mkdir(parents=True)

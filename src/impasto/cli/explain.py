@@ -64,7 +64,7 @@ def explain(
     backbone: Backbone = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """Show how a picture comes about, on one page: no network or mathematics needed.
+    """Show how a picture comes about, on one page for people who know no machine learning.
 
     [dim]impasto explain photo.jpg painting.jpg -o report/
     impasto explain photo.jpg charcoal --set strength=0.7[/dim]

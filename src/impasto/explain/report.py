@@ -11,7 +11,7 @@ from impasto import api, files
 from impasto.config import Config
 from impasto.errors import ConfigError, PictureError
 from impasto.explain import findings, page
-from impasto.explain.runs import EFFORTS, KEPT, Effort, Part, Run, obtained, parts
+from impasto.explain.runs import EFFORTS, KEPT, Effort, Part, Run, kept, obtained, parts, path_of
 from impasto.image import PictureSource
 from impasto.optimize import Step
 
@@ -96,6 +96,8 @@ def prepare(
         )
     wanted = parts(job, effort or Effort().times(EFFORTS[config.quality]))
     check_folder(folder)
+    for part in wanted:
+        kept(part, path_of(part, folder / KEPT))  # none of them is another program's
     return Report(photo, painting, folder, wanted)
 
 

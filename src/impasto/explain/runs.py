@@ -7,6 +7,7 @@ it anew; the same ones are not computed again.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -25,7 +26,7 @@ from impasto.errors import DivergenceError, PictureError
 from impasto.evaluation import look
 from impasto.losses import variation
 from impasto.optimize import Step
-from impasto.vgg import block_of
+from impasto.vgg import block_of, convolution_names
 
 KEPT = "kept"  # the folder beside the page
 LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))  # of figure 1 of Gatys et al. 2015
@@ -98,14 +99,10 @@ class Part:
         config, state = self.config, self.job.backbone.state
         used = [name for name, weight in (*config.content_layers, *config.style_layers) if weight]
         deepest = max(f"conv{layer[4:]}" for layer in used)
-        height, width = size
         return sum(
-            float(tensor.numel())
-            * height
-            * width
-            / 4.0 ** (block_of(name.removesuffix(".weight")) - 1)
-            for name, tensor in state.items()
-            if name.endswith(".weight") and name <= f"{deepest}.weight"
+            state[f"{name}.weight"].numel() * math.prod(size) / 4.0 ** (block_of(name) - 1)
+            for name in convolution_names(state)
+            if name <= deepest
         )
 
 
@@ -250,13 +247,18 @@ def obtained(
         DivergenceError: it came to nothing; where a learning rate did, that is a result.
         PictureError: it can't be written, or would overwrite another program's file.
     """
-    path = folder / f"{part.name}.safetensors"
+    path = path_of(part, folder)
     run = kept(part, path)
     if run is None:
         on_part(part)
         run = made(part, on_step)
         keep(part, run, path)
     return run
+
+
+def path_of(part: Part, folder: Path) -> Path:
+    """Of what came of a part, in the folder of all that is kept."""
+    return folder / f"{part.name}.safetensors"
 
 
 def made(part: Part, on_step: Callable[[Step], None]) -> Run:
@@ -302,7 +304,8 @@ def keep(part: Part, run: Run, path: Path) -> None:
     """Write what came of a part, whole or not at all."""
     tensors = {"pixels": run.pixels, "picture": run.picture}
     tensors |= {"first": run.first} if run.first is not None else {}
-    tensors |= {f"shot {number}": shot for number, shot in run.shots.items()}
+    for number, shot in run.shots.items():  # exactly, since they were 8-bit: eight_bits
+        tensors[f"shot {number}"] = (shot * 255).round().to(torch.uint8)
     info = {"facts": facts_of(part), "history": list(run.history), "stopped": run.stopped}
     try:
         files.write_atomically(path, files.to_safetensors(tensors, info))
@@ -329,7 +332,7 @@ def kept(part: Part, path: Path) -> Run | None:
     if info["facts"] != facts_of(part):
         return None
     shots = {
-        int(name.removeprefix("shot ")): tensor
+        int(name.removeprefix("shot ")): tensor.float() / 255
         for name, tensor in tensors.items()
         if name.startswith("shot ")
     }
