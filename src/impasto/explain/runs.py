@@ -29,6 +29,7 @@ from impasto.optimize import Step
 from impasto.vgg import block_of, convolution_names
 
 KEPT = "kept"  # the folder beside the page
+FORMAT = 1  # of the files in it; to be raised with each change of what they hold
 LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))  # of figure 1 of Gatys et al. 2015
 RATES = (0.0003, 0.003, 0.03, 0.1, 1.0)  # of Adam, in pixel values: found by trying, like the rest
 RATE_SIZE_PX = 128  # longer side; what a rate does is seen there as well, at a quarter of the cost
@@ -294,9 +295,8 @@ def eight_bits(picture: Tensor) -> Tensor:
 
 def facts_of(part: Part) -> dict[str, Any]:
     """All that decides what comes of a part, as JSON gives it back."""
-    facts: dict[str, Any] = json.loads(
-        json.dumps({**part.job.facts(), "shots": sorted(part.shots)})
-    )
+    known = {**part.job.facts(), "shots": sorted(part.shots), "format": FORMAT}
+    facts: dict[str, Any] = json.loads(json.dumps(known))
     return facts
 
 
