@@ -372,7 +372,7 @@ def test_a_gif_has_one_palette_for_all(whole):
 
 
 def test_an_order_without_a_film_comes_back_too(tmp_path):
-    order = Order(tmp_path / "a.png", "charcoal", configure(), tmp_path / "b.png", 8, True, None)
+    order = Order(tmp_path / "a.png", ("charcoal",), configure(), tmp_path / "b.png")
     known = order.to_json()
     del known["timeline"]  # as checkpoints had it before there were films
     assert Order.from_json(known, tmp_path) == order

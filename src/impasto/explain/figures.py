@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from impasto import api, image, styles
 from impasto.api import Job
 from impasto.config import Config, Size
 from impasto.descent import Adam
-from impasto.evaluation import Evaluator, point_at
-from impasto.image import Picture, PictureSource
-from impasto.losses import Content, Moments, Objective, Style, wasserstein
+from impasto.evaluation import Evaluator, Region, point_at
+from impasto.losses import Content, Objective, Style, wasserstein
+from impasto.moments import Moments
+from impasto.scene import samples
 from impasto.vgg import VGG, block_of
 
 MOST_ACTIVE = 6  # feature maps of each layer and picture
@@ -63,12 +63,11 @@ def network_layers(network: VGG, size: Size, config: Config) -> list[Layer]:
     return found
 
 
-def painting_of(source: PictureSource, photo: PictureSource, job: Job) -> Picture:
-    """The painting as a job compares it at full size, and in its colours."""
-    found = image.load(styles.find(source) if isinstance(source, str) else source, "painting")
-    _, found = api.recoloured(image.load(photo, "photograph"), found, job.config)
-    size = api.painting_size(job.size, job.size, found.size, job.config)
-    return replace(found, pixels=image.resize(found.pixels, size))
+def painting_of(job: Job) -> Tensor:
+    """The painting (1, 3, h, w) as a job compares it at full size, and in its colours."""
+    (painting,) = job.scene.paintings
+    (sample,) = samples(painting, None, job.size, job.size, job.config)
+    return sample.picture()
 
 
 def most_active(F: Tensor, count: int = MOST_ACTIVE) -> list[tuple[int, float]]:
@@ -180,7 +179,7 @@ def first_step(
     network: VGG, photograph: Tensor, painting: Tensor, start: Tensor, config: Config
 ) -> Slip:
     """Adam's first step from a start (1, 3, H, W) at the config's rate."""
-    evaluate = Evaluator(network, photograph, painting, config)
+    evaluate = Evaluator(network, photograph, [Region.whole(painting)], config)
     adam = Adam(evaluate, start, config.rate)
     adam.ceiling = math.inf
     before = adam.point.loss

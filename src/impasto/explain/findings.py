@@ -11,12 +11,12 @@ from torch import Tensor
 from impasto import api, image
 from impasto.api import Job
 from impasto.config import Config, Size, Weighted
-from impasto.evaluation import look, objective_of
+from impasto.evaluation import Region, look, objective_of
 from impasto.explain import figures
 from impasto.explain.figures import Layer, Pulls, Slip
 from impasto.explain.runs import LAYERS, RATES, Part, Run, third
-from impasto.image import PictureSource
-from impasto.losses import Features, Moments
+from impasto.losses import Features
+from impasto.moments import Moments
 from impasto.vgg import VGG
 
 # A learning rate is too small where the loss has come less than half of the way that the best one
@@ -106,47 +106,43 @@ def by_depth(layers: Weighted) -> list[str]:
     return sorted((name for name, weight in layers if weight), key=lambda name: name[4:])
 
 
-def find(
-    photo: PictureSource, painting: PictureSource, parts: Sequence[Part], runs: Mapping[str, Run]
-) -> Findings:
+def find(parts: Sequence[Part], runs: Mapping[str, Run]) -> Findings:
     """Look at what the runs came to, in float32 on the CPU."""
     job, last = parts[0].job, parts[-1]
     network = api.network_of(job.backbone, job.config)
-    painted = figures.painting_of(painting, photo, job)
+    painting = figures.painting_of(job)
     photograph = image.resize(job.photograph.pixels, job.size)
     pixels = runs["main"].pixels
-    objective = objective_of(network, photograph, painted.pixels, job.config, None)
-    looked_at = (photograph, painted.pixels, pixels)
+    objective = objective_of(network, photograph, [Region.whole(painting)], job.config, None)
+    looked_at = (photograph, painting, pixels)
     photograph_, painting_, result = (seen(network, each, job.config) for each in looked_at)
     return Findings(
         job,
-        painted.name,
+        job.scene.paintings[0].name,
         runs,
         figures.network_layers(network, job.size, job.config),
         photograph_,
         painting_,
         result,
         figures.pulls(network, objective, pixels),
-        slip(photo, painting, last, runs[last.name], network),
+        slip(last, runs[last.name], network),
     )
 
 
 def seen(network: VGG, picture: Tensor, config: Config) -> Seen:
     """What the network sees of a picture (1, 3, H, W) at the layers in use."""
     content, style = by_depth(config.content_layers), by_depth(config.style_layers)
-    maps, moments = look(network, picture, None, maps=[*content, *style], moments=style)
+    maps, (moments,) = look(network, picture, None, maps=[*content, *style], moments=style)
     return Seen(picture, maps, moments)
 
 
-def slip(
-    photo: PictureSource, painting: PictureSource, part: Part, run: Run, network: VGG
-) -> Slip | None:
+def slip(part: Part, run: Run, network: VGG) -> Slip | None:
     """The first step of a run, if it was taken back; the run itself kept only where it began."""
     if run.first is None or "back" not in run.history[0]["note"]:
         return None
     photograph = image.resize(part.job.photograph.pixels, part.job.size)
-    painted = figures.painting_of(painting, photo, part.job).pixels
-    return figures.first_step(network, photograph, painted, run.first, part.config)
+    painting = figures.painting_of(part.job)
+    return figures.first_step(network, photograph, painting, run.first, part.config)
 
 
 def numbers(found: Findings) -> dict[str, Any]:

@@ -31,14 +31,10 @@ class Report:
     """Two pictures, what is to be run, and where it goes: all checked, nothing run yet.
 
     Attributes:
-        photo: the photograph's source.
-        painting: the painting's.
         folder: of the page.
         parts: all runs, the main one first.
     """
 
-    photo: PictureSource
-    painting: PictureSource
     folder: Path
     parts: Sequence[Part]
 
@@ -94,11 +90,14 @@ def prepare(
         raise ConfigError(
             f"a report of {max(job.size)} px", f"at most {LARGEST_SIZE_PX} px", "try --size 256"
         )
+    if len(job.scene.paintings[0].pictures) > 1 or config.tileable:
+        what = "a tile" if config.tileable else "a folder of paintings"
+        raise ConfigError(f"a report of {what}", "one painting, and a picture with borders")
     wanted = parts(job, effort or Effort().times(EFFORTS[config.quality]))
     check_folder(folder)
     for part in wanted:
         kept(part, path_of(part, folder / KEPT))  # none of them is another program's
-    return Report(photo, painting, folder, wanted)
+    return Report(folder, wanted)
 
 
 def check_folder(folder: Path) -> None:
@@ -131,7 +130,7 @@ def write(report: Report, runs: Mapping[str, Run]) -> Path:
     Raises:
         PictureError: one of them can't be written.
     """
-    found = findings.find(report.photo, report.painting, report.parts, runs)
+    found = findings.find(report.parts, runs)
     numbers = findings.numbers(found)
     texts = {
         NUMBERS: json.dumps(numbers, indent=1, ensure_ascii=False) + "\n",

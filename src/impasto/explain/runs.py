@@ -213,7 +213,7 @@ def alone(job: Job, **settings: Any) -> Job:
         snapshots=(),
         **settings,
     )
-    return replace(job, config=config, start=None)
+    return replace(job, config=config, scene=replace(job.scene, start=None))
 
 
 def rate_parts(job: Job, effort: Effort) -> Iterator[Part]:
