@@ -117,6 +117,13 @@ def test_between_gram_matrices_is_their_mean_and_weight_0_is_not_there():
         assert blend([(1.0, styles[0]), (0.0, styles[1])], distance) is styles[0]
 
 
+def test_what_has_no_position_does_not_count():
+    there, nowhere = moments(features()), moments(features(), torch.zeros(1, 1, 6, 7))
+    assert pooled([nowhere, there]) is there
+    assert blend([(0.5, nowhere), (0.5, there)], "wasserstein") is there
+    assert not blend([(0.5, nowhere), (0.5, nowhere)], "gram").positions
+
+
 def test_styles_with_fewer_positions_than_channels_have_one_between_them():
     styles = [moments(features(12, 2, 3, seed)) for seed in (1, 2)]
     between = blend([(0.5, style) for style in styles], "wasserstein")

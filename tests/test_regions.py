@@ -95,6 +95,8 @@ def balance(run):
         (["night-swirls", "woodblock-waves"], {"style_weights": (0.7, 0.3)}),
         (["night-swirls", "charcoal"], {"style_scale": (1.0, 0.5)}),
         ("night-swirls", {"mask": halves(), "regions": {"black": "stained-glass"}}),
+        ("night-swirls", {"tileable": True}),
+        ("charcoal", {"style_layers": (("conv3_1", 1.0), ("conv4_1", 1.0))}),
     ],
 )
 def test_one_strength_means_one_balance_with_several_paintings_and_regions(photograph, style, more):
@@ -136,6 +138,18 @@ def test_a_region_takes_after_the_part_of_its_colour(photograph):
     red, _, blue = run.pixels[0]
     assert float((blue - red)[:, :40].mean()) > 0.1
     assert float((red - blue)[:, 56:].mean()) > 0.1
+
+
+def test_a_region_too_small_for_deep_layers_takes_after_what_the_others_see(photograph):
+    mask, of_painting = halves(), halves(512, 512)
+    mask[:] = 255
+    mask[30:34, 40:44] = 0
+    of_painting[:] = 255
+    of_painting[:6, :6] = 0
+    masks = {"mask": mask, "style_masks": [of_painting]}
+    run = stylize(photograph, data.astronaut(), **SMALL, **masks)
+    assert run.stopped is None
+    assert all(np.isfinite(row["loss"]) for row in run.history)
 
 
 def test_one_painting_twice_is_that_painting(photograph):

@@ -25,26 +25,23 @@ def seam(pixels):
 
 
 def test_a_texture_has_the_style_and_nothing_else_and_a_tile_has_no_seam():
-    settings = {"backbone": "vgg16", "iterations": 40}
+    settings = {"backbone": "vgg16", "iterations": 25}
     plain, tile = (
-        texture("pointillist-garden", (96, 128), tileable=each, **settings)
-        for each in (False, True)
+        texture("pointillist-garden", (64, 96), tileable=each, **settings) for each in (False, True)
     )
     for each in (plain, tile):
-        assert each.pixels.shape == (1, 3, 96, 128)
+        assert each.pixels.shape == (1, 3, 64, 96)
         assert not any(name.startswith("content") for name in each.history[-1])
-        assert each.history[-1]["loss"] < 0.1 * each.history[0]["loss"]
+        assert each.history[-1]["loss"] < 0.2 * each.history[0]["loss"]
         assert set(each.recipe["inputs"]) == {"painting"}
-    assert seam(tile.pixels) < 1.3
-    assert seam(plain.pixels) > 2
+    assert seam(tile.pixels) < min(1.5, 0.6 * seam(plain.pixels))
 
 
 def test_a_photograph_can_be_made_a_tile():
-    run = stylize(
-        data.coffee(), "night-swirls", tileable=True, size=100, iterations=25, backbone="vgg16"
-    )
+    settings = {"size": 100, "iterations": 15, "backbone": "vgg16"}
+    run = stylize(data.coffee(), "night-swirls", tileable=True, **settings)
     assert run.pixels.shape[2:] == (64, 96)  # multiples of 16
-    flat = stylize(data.coffee(), "night-swirls", size=96, iterations=25, backbone="vgg16")
+    flat = stylize(data.coffee(), "night-swirls", **settings)
     assert seam(run.pixels) < 0.6 * seam(flat.pixels)
 
 

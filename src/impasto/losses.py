@@ -273,7 +273,8 @@ class Part:
         return tuple(
             Style(layer, weight, measure(self.painting[layer]), self.name, self.where.get(layer))
             for layer, weight in config.style_layers
-            if weight != 0 and self.photograph[layer].positions  # not a number counts, and shows
+            if weight != 0  # not a number counts, so that it shows
+            if self.photograph[layer].positions and self.painting[layer].positions
         )
 
     def total(self, terms: Iterable[Style]) -> float:

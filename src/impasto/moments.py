@@ -57,6 +57,7 @@ class Sums:
         self.dtype = flat.dtype
 
     def moments(self) -> Moments:
+        """Of all that was added; not numbers where that was nothing."""
         mean = self.first / self.positions
         covariance = self.second / self.positions - torch.outer(mean, mean)
         return Moments(mean.to(self.dtype), covariance.to(self.dtype), self.positions)
@@ -100,6 +101,7 @@ def gradient_by_features(
 
 def pooled(several: Sequence[Moments]) -> Moments:
     """The moments of several pictures taken as one, each counting alike whatever its size."""
+    several = [each for each in several if each.positions] or several[:1]
     if len(several) == 1:
         return several[0]
     mean = torch.stack([each.mean for each in several]).mean(0)
@@ -118,12 +120,15 @@ def blend(styles: Sequence[tuple[float, Moments]], distance: Distance) -> Moment
     S <- S^-1/2 (sum w_p (S^1/2 S_p S^1/2)^1/2)^2 S^-1/2.
 
     Args:
-        styles: of each its weight and its moments; the weights sum to 1.
+        styles: of each its weight, against the others', and its moments; one that has no
+            position is left out.
         distance: that the styles are compared by.
     """
-    styles = [(weight, style) for weight, style in styles if weight]
+    styles = [each for each in styles if each[0] and each[1].positions] or styles[:1]
     if len(styles) == 1:
         return styles[0][1]
+    total = sum(weight for weight, _ in styles)
+    styles = [(weight / total, style) for weight, style in styles]
     positions = sum(style.positions for _, style in styles)
     mean = weighted_sum([(weight, style.mean) for weight, style in styles])
     if distance == "gram":

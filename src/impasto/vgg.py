@@ -15,7 +15,7 @@ import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from impasto.config import Edges, Pooling, Size, split_layer
-from impasto.conv import HALO_PX, PATCH_PX, FrozenConvolution
+from impasto.conv import HALO_PX, PATCH_PX, FrozenConvolution, continued
 from impasto.gates import packed, unpacked
 
 POOL_PX = 2  # a side of the pooling window, and its stride
@@ -82,7 +82,7 @@ class VGG(nn.Module):
         """One convolution, perhaps with its ReLU."""
         kernel, padding = self._kernel(name), HALO_PX
         if self.around:
-            x, padding = nnf.pad(x, [HALO_PX] * 4, mode="circular"), 0
+            x, padding = continued(x), 0
         elif name == self.names[0] and self.edges == "replicate":
             x, padding = nnf.pad(x, [HALO_PX] * 4, mode="replicate"), 0
         y: Tensor = kernel(x, relu, padding)
