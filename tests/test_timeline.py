@@ -25,7 +25,8 @@ from impasto.cli import main
 from impasto.cli.order import Order
 from impasto.config import STARTS, configure
 from impasto.errors import PictureError
-from impasto.timeline import FORMS, Timeline, at_equal_steps, change
+from impasto.films import FORMS, mp4
+from impasto.timeline import Timeline, at_equal_steps, change
 
 SETTINGS = {
     "size": 64,
@@ -121,7 +122,7 @@ def test_the_same_frames_give_the_same_bytes(form):
 
 def test_an_mp4_has_the_colours_of_its_frames_and_says_how_they_are_coded(tmp_path):
     path, red = tmp_path / "red.mp4", np.full((32, 48, 3), (200, 60, 30), np.uint8)
-    path.write_bytes(timeline.mp4([(red, 3)], 24))
+    path.write_bytes(mp4([(red, 3)], 24))
     frames, _ = frames_of(path)
     assert np.allclose(frames[-1], red, atol=2)
     with av.open(path) as film:
