@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage import data
 
 from impasto import image
 from impasto.errors import ConfigError, PictureError
@@ -95,6 +96,12 @@ def test_a_shaded_mask_is_one_line():
     shades = np.repeat(np.linspace(0, 255, 900, dtype=np.float32)[None, :, None], 16, 0)
     with pytest.raises(PictureError, match="mask 'a' has no regions of a flat colour; 1 to 16"):
         regions(tensor(shades.repeat(3, 2)), "mask 'a'")
+
+
+def test_a_photograph_is_no_mask_and_that_is_found_at_once():
+    coffee = image.load(data.coffee()).pixels
+    with pytest.raises(PictureError, match="regions of a flat colour"):
+        regions(coffee, "mask 'a'")
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,14 @@ def test_styles_with_fewer_positions_than_channels_have_one_between_them():
     assert 0 < float(wasserstein(styles[0])(between)) < float(wasserstein(styles[0])(styles[1]))
 
 
+def test_between_plain_styles_nothing_varies():
+    plain = moments(torch.full((1, 4, 3, 3), 2.0, dtype=EXACT))
+    between = blend([(0.5, plain), (0.5, plain)], "wasserstein")
+    assert not between.covariance.any()
+    broken = Moments(plain.mean, plain.covariance * torch.nan, 9)
+    assert blend([(0.5, plain), (0.5, broken)], "wasserstein").covariance.isnan().all()
+
+
 def test_roots_multiply_to_what_they_are_of():
     S = moments(features()).covariance
     root, inverse = roots(S)

@@ -102,6 +102,15 @@ print(json.dumps([job.plan.peak_bytes, peak]))
 """
 
 
+def test_regions_and_what_is_kept_take_memory_too(network):
+    size = (300, 400)
+    plain, regions, kept = (
+        work_bytes(network, size, [PHOTO], Config(), None, **more)
+        for more in ({}, {"regions": 4}, {"regions": 4, "keep": True})
+    )
+    assert plain + 4 * 32e6 < regions < kept < plain + 4 * 40e6
+
+
 MEASURED = [(448, None), (640, None), (640, 256)]  # size in pixels, side of the windows
 
 

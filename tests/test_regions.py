@@ -17,9 +17,10 @@ from skimage import data
 from conftest import impasto, noise_picture, small_state
 from impasto import image, losses, styles
 from impasto.api import stylize
-from impasto.casting import compose
+from impasto.casting import Masks, compose
 from impasto.cli.order import Order
 from impasto.config import PRESETS, Config
+from impasto.errors import ConfigError
 from impasto.evaluation import Evaluator, Region, Sample
 from impasto.vgg import VGG
 
@@ -244,6 +245,67 @@ def test_with_files_elsewhere_rerun_takes_them_in_order(folder, capsys):
     assert "painting 2 'moved-several' is another file than" in out.err
 
 
+def test_a_regions_own_painting_can_be_elsewhere_too(folder, capsys):
+    words = ["--mask", "mask.png", "--region", "black=several/a.png", "--region", "255=charcoal"]
+    impasto(capsys, "stylize", "photo.png", *words, "-o", "made.png", *QUICK)
+    out = impasto(capsys, "rerun", "made.png", status=2)
+    assert "say with --region 'black=FILE' where it is" in out.err
+    out = impasto(capsys, "rerun", "made.png", "--region", "black=several/a.png")
+    assert "Byte for byte the same" in out.out
+    more = ["--region", "black=several/a.png", "--region", "red=several/a.png"]
+    out = impasto(capsys, "rerun", "made.png", *more, "-o", "b.png", status=2)
+    assert "--region red: 'made.png' has no such one" in out.err
+
+
+def test_a_result_does_not_become_one_of_the_paintings(folder, capsys):
+    before = Path("several/b.png").read_bytes()
+    for name in ("several/b.png", "several/c.png"):
+        out = impasto(capsys, "stylize", "photo.png", "several", "-o", name, *QUICK, status=2)
+        assert "several/" in out.err
+        assert out.err.count("\n") == 1
+    assert Path("several/b.png").read_bytes() == before
+    assert not Path("several/c.png").exists()
+
+
+def test_two_colours_of_a_style_mask_that_mean_one_region_are_one(photograph):
+    levels = np.repeat(np.repeat([[80, 120]], 40, 1), 80, 0)[..., None].repeat(3, 2)
+    mask = np.full((64, 96, 3), 100, np.uint8)
+    mask[:, :20] = 255
+    levels[:10] = 255
+    masks = Masks(mask, [levels.astype(np.uint8)])
+    scene = compose(photograph, np.zeros((80, 80, 3), np.uint8), Config(size=96), masks)
+    (area,) = [each for each in scene.areas if each.colour == (100, 100, 100)]
+    assert float(area.styles[0].parts[area.colour].mean()) == pytest.approx(7 / 8)
+
+
+def test_paintings_with_and_without_a_mask_can_meet(photograph):
+    masks = Masks(halves(), [halves(80, 60)])
+    scene = compose(photograph, [np.zeros((60, 80, 3), np.uint8), "charcoal"], Config(), masks)
+    for region in scene.subject((64, 96), Config(), torch.device("cpu")).regions((64, 96)):
+        (_, (one,)), (_, (other,)) = region.styles
+        assert one.where is not None
+        assert other.where is None
+
+
+def test_regions_with_the_same_paintings_look_at_them_once(photograph):
+    masks = Masks(halves(), regions={"black": "night-swirls"})
+    scene = compose(photograph, "charcoal", Config(), masks)
+    regions = scene.subject((64, 96), Config(), torch.device("cpu")).regions((64, 96))
+    assert len({id(region.styles) for region in regions}) == 2
+    masks = Masks(np.concatenate([halves()[:32], 255 - halves()[32:] // 2]), regions={"0": "photo"})
+    scene = compose(photograph, "charcoal", Config(), masks)
+    regions = scene.subject((64, 96), Config(), torch.device("cpu")).regions((64, 96))
+    assert len(regions) == 2
+    assert len({id(region.styles) for region in regions}) == 1
+
+
+def test_lists_of_numbers_are_as_good_as_tuples():
+    config = Config(style_weights=[0.7, 0.3], style_scale=[1.0, 0.5])
+    assert config == Config(style_weights=(0.7, 0.3), style_scale=(1.0, 0.5))
+    with pytest.raises(ConfigError, match="style_weights 2"):
+        Config(style_weights=2)
+
+
 def test_a_look_can_name_several_paintings(folder, capsys):
     Path("looks").mkdir()
     shutil.move("painting.png", "looks/painting.png")
@@ -307,6 +369,10 @@ def test_an_order_with_regions_comes_back_from_json_as_it_was(tmp_path):
         (["charcoal", "--mask", "mask.png", "--region", "black"], "COLOUR=PAINTING"),
         (
             ["charcoal", "--mask", "mask.png", "--region", "black=photo", "--region", "0=photo"],
+            "region '0' twice",
+        ),
+        (
+            ["charcoal", "--mask", "mask.png", "--region", "0=photo", "--region", "0=several"],
             "region '0' twice",
         ),
         (

@@ -65,6 +65,9 @@ def test_on_the_command_line_a_texture_needs_a_painting_alone(folder, capsys):
     impasto(capsys, "rerun", "painting-charcoal-texture.png", "--size", "64", "-o", "square.png")
     with PIL.Image.open("square.png") as made:
         assert made.size == (64, 64)
+    impasto(capsys, "rerun", "square.png", "--size", "80x64")
+    with PIL.Image.open("square-80x64.png") as made:
+        assert made.size == (80, 64)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +90,11 @@ def test_what_wants_a_photograph_says_so():
     for settings in ({"strength": 0.5}, {"color": "photo"}, {"start": "content"}):
         with pytest.raises(ConfigError, match="without a photograph"):
             texture("charcoal", 64, **settings)
+
+
+def test_the_papers_preset_makes_textures_too():
+    made = texture("charcoal", 64, preset="paper", backbone="vgg16", iterations=3)
+    assert not any(name.startswith("content") for name in made.history[-1])
 
 
 def test_a_size_is_width_by_height_in_words_and_height_by_width_inside():

@@ -18,7 +18,7 @@ from torch import Tensor
 from impasto import color, image, memory, weights
 from impasto.casting import Masks, Several, compose
 from impasto.checkpoint import Checkpoint, Keeper, check_fits, check_folder
-from impasto.config import LAST, TEXTURE, Config, Size, configure, schedule, whole_tiles
+from impasto.config import LAST, Config, Size, configure, schedule, style_alone, whole_tiles
 from impasto.errors import ConfigError, DivergenceError, PictureError, did_you_mean
 from impasto.image import Picture, PictureSource
 from impasto.optimize import Step, Subject, enlarge, optimize
@@ -76,7 +76,7 @@ def stylize(
 
 def texture(
     style: PictureSource | Several,
-    size: int | Size = 512,
+    size: int | Size | None = None,
     *,
     preset: str = "default",
     on_step: OnStep | None = None,
@@ -88,7 +88,7 @@ def texture(
 
     Args:
         style: as in `stylize`.
-        size: a square's side, or (height, width), in pixels.
+        size: a square's side, or (height, width), in pixels; left out, ``Config``'s.
         preset: as in `stylize`.
         on_step: likewise.
         **settings: any attributes of ``Config``; ``tileable=True`` for one without a seam.
@@ -96,7 +96,7 @@ def texture(
     Raises:
         ImpastoError: as in `stylize`.
     """
-    config = configure(preset, **{"size": size, **TEXTURE, **settings})
+    config = configure(preset, **{"size": size, **style_alone(preset), **settings})
     return prepare(None, style, config).run(on_step)
 
 
@@ -192,7 +192,7 @@ class Job:
         side: int | None = facts.get("windows_px")
         network = network_of(self.backbone, self.config)
         now, then = (
-            work_bytes(network, self.size, self.scene.sizes, self.config, each)
+            work_bytes(network, self.size, self.scene.sizes, self.config, each, **self.scene.extent)
             for each in (self.plan.side, side)
         )
         peak = self.plan.peak_bytes - now + then
@@ -234,7 +234,7 @@ class Job:
         pixels = last.pixels
         if last.scale != self.size:  # stopped at a coarser scale
             detail, around = self._subject().detail, self.config.tileable
-            pixels = enlarge(pixels, self.size, detail, around=around)
+            pixels = enlarge(pixels.to(self.device), self.size, detail, around=around)
         pixels = self._finish(pixels.to("cpu", copy=True))
         alpha = self.photograph.alpha
         if alpha is not None:
@@ -339,6 +339,7 @@ def prepare(
         config,
         used_bytes=memory.used_bytes(device),
         free_bytes=memory.free_bytes(device),
+        **scene.extent,
     )
     dtype = choose_dtype(config.precision, device)
     return Job(scene, backbone, device, dtype, size, planned, config)

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from impasto import image, styles, weights
-from impasto.config import Config, Size, scale_size
+from impasto.config import TILE_PX, Config, Size, scale_size
 from impasto.errors import PictureError
 from impasto.image import Picture, PictureSource
 from impasto.metrics import Measures, measure
@@ -76,7 +76,7 @@ class Appraiser:
         image.check_sides(size, f"picture '{picture.name}' at {self.longest} px")
         photograph = painting = None
         if self.photograph is not None:
-            check_shape(picture, self.photograph)
+            check_shape(picture, self.photograph, is_tile(source))
             photograph = image.resize(self.photograph.pixels, size)
         if self.painting is not None:
             painting = self._painting(max(size))
@@ -96,16 +96,32 @@ def at_most(size: Size, longer: int) -> Size:
     return size if max(size) <= longer else image.fit(size, longer)
 
 
-def check_shape(picture: Picture, photograph: Picture) -> None:
-    """Raise a PictureError where one is not the other repainted: their aspects differ."""
+def check_shape(picture: Picture, photograph: Picture, tile: bool) -> None:
+    """Raise a PictureError where one is not the other repainted: their aspects differ.
+
+    A tile's sides have been rounded.
+    """
     aspects = [width / height for height, width in (picture.size, photograph.size)]
-    if abs(aspects[0] / aspects[1] - 1) > ASPECT_SLACK + 1 / min(picture.size):
+    if abs(aspects[0] / aspects[1] - 1) > ASPECT_SLACK + (TILE_PX if tile else 1) / min(
+        picture.size
+    ):
         shapes = [f"{width} x {height} px" for height, width in (picture.size, photograph.size)]
         raise PictureError(
             f"picture '{picture.name}' is {shapes[0]}, its photograph {shapes[1]}",
             "the same shape is wanted, at any size",
             "give the photograph that it was made from",
         )
+
+
+def is_tile(source: PictureSource) -> bool:
+    """Whether its recipe says that a picture is one."""
+    if not isinstance(source, str | Path):
+        return False
+    try:
+        recipe: Mapping[str, Any] = image.read_recipe(source)
+        return bool(recipe["settings"]["tileable"])
+    except (PictureError, LookupError, TypeError):
+        return False
 
 
 def optimised_layers(source: PictureSource) -> tuple[str, ...]:

@@ -71,8 +71,8 @@ def compose(
     given = given or Masks()
     given.check()
     several = list(style) if isinstance(style, list | tuple) else [cast(PictureSource, style)]
-    paintings = load_paintings(several, config)
     photograph = canvas(config, given) if content is None else image.load(content, "photograph")
+    paintings = load_paintings(several, config, longest_px(photograph, config))
     start = None if config.start in STARTS else load_start(config.start)
     scene = Scene(photograph, (Area(tuple(paintings)),), start)
     inputs = dict(roles(photograph, paintings, start))
@@ -89,7 +89,11 @@ def canvas(config: Config, given: Masks) -> Picture:
     Raises:
         ConfigError: a setting that makes no sense without a photograph.
     """
-    for what, wanted in (("strength", 1.0), ("color", "painted"), ("start", "noise")):
+    content, _ = config.weights()
+    if content:
+        what = f"strength {config.strength!r}" if config.strength is not None else "an alpha"
+        raise ConfigError(f"{what} without a photograph", "there only the style counts")
+    for what, wanted in (("color", "painted"), ("start", "noise")):
         value = getattr(config, what)
         if value != wanted:
             raise ConfigError(f"{what} {value!r} without a photograph", f"it is {wanted} there")
@@ -143,8 +147,20 @@ def load_start(path: str) -> Picture:
     return image.load(path, "start picture")
 
 
-def load_paintings(several: Several, config: Config) -> list[Painting]:
+def longest_px(photograph: Picture, config: Config) -> int:
+    """The longer side of the result."""
+    if isinstance(config.size, int):
+        return config.size
+    return max(photograph.size if isinstance(config.size, str) else config.size)
+
+
+def load_paintings(several: Several, config: Config, longest: int) -> list[Painting]:
     """Each with its scale and its weight.
+
+    Args:
+        several: as in ``compose``.
+        config: weights, scales and ``style_size`` are read.
+        longest: longer side of the result, in pixels.
 
     Raises:
         ConfigError: weights or scales for more or fewer paintings.
@@ -160,23 +176,23 @@ def load_paintings(several: Several, config: Config) -> list[Painting]:
                 "one number for each painting is wanted, in their order",
             )
     return [
-        replace(load_painting(source, config, scale), scale=scale, weight=weight)
+        replace(load_painting(source, config, scale, longest), scale=scale, weight=weight)
         for source, scale, weight in zip(several, scales, weights, strict=True)
     ]
 
 
-def load_painting(source: PictureSource, config: Config, scale: float) -> Painting:
+def load_painting(source: PictureSource, config: Config, scale: float, longest: int) -> Painting:
     """A picture, a built-in style by its name, or a folder."""
     if isinstance(source, str):
         source = styles.find(source)
     if isinstance(source, os.PathLike) and Path(source).is_dir():
-        return load_folder(Path(source), config, scale)
+        return load_folder(Path(source), config.style_size or round(longest * scale))
     picture = image.load(source, "painting")
     return Painting(picture.name, (picture,))
 
 
-def load_folder(folder: Path, config: Config, scale: float) -> Painting:
-    """All pictures in a folder as one style, each no larger than it will be looked at.
+def load_folder(folder: Path, longer: int) -> Painting:
+    """All pictures in a folder as one style, each no larger than it will be looked at, in pixels.
 
     Raises:
         PictureError: there is none in it.
@@ -186,13 +202,10 @@ def load_folder(folder: Path, config: Config, scale: float) -> Painting:
         raise PictureError(
             f"painting '{folder}' is a folder without pictures", "", "a folder of paintings, or one"
         )
-    wanted = max(config.size) if isinstance(config.size, tuple) else config.size
-    enough = None if isinstance(wanted, str) else round(wanted * scale)
-    longer = config.style_size or enough
     pictures = []
     for path in paths:
         picture = image.load(path, "painting")
-        if longer and max(picture.size) > longer:
+        if max(picture.size) > longer:
             size = image.fit(picture.size, longer)
             size = scale_size(size, max(1.0, image.MIN_SIDE_PX / min(size)))
             picture = replace(picture, pixels=image.resize(picture.pixels, size), alpha=None)
@@ -216,7 +229,8 @@ def with_regions(
     mask = load_mask(given.mask, "mask", scene.photograph.size, "photograph")
     inputs["mask"] = known(mask)
     where = masks.regions(mask.pixels, f"mask '{mask.name}'")
-    own = own_styles(given.regions, where, config, inputs)
+    longest = longest_px(scene.photograph, config)
+    own = own_styles(given.regions, where, config, longest, inputs)
     painted = masked(paintings, given.style_masks, list(where), inputs)
     areas: list[Area] = []
     keep: Tensor | None = None
@@ -229,7 +243,7 @@ def with_regions(
         if isinstance(mine, Painting):
             areas.append(Area((mine,), name, part))
         else:
-            areas.append(area_of(colour, part, painted, bool(given.style_masks)))
+            areas.append(area_of(colour, part, painted))
     if not areas:
         raise ConfigError("every region stays as photographed", "at least one with a painting")
     used = {id(each) for area in areas for each in area.styles}
@@ -244,32 +258,34 @@ def with_regions(
     return replace(scene, areas=tuple(areas), keep=keep, original=original, regions=regions)
 
 
-def area_of(colour: Colour, where: Tensor, paintings: Sequence[Painting], with_masks: bool) -> Area:
-    """The region of a colour that no painting of its own was given for."""
+def area_of(colour: Colour, where: Tensor, paintings: Sequence[Painting]) -> Area:
+    """The region of a colour that no painting of its own was given for.
+
+    It takes after the part of its colour of each painting, and after all of one without a mask.
+    """
     name = masks.colour_name(colour)
     mine = tuple(each for each in paintings if colour in each.parts or not each.parts)
     if not mine:
         there = sorted({masks.colour_name(c) for each in paintings for c in each.parts})
-        given = f"region {name} of the mask has no painting"
-        if with_masks:
-            given = f"region {name} of the mask is in no style mask"
-        allowed = f"the style masks have {', '.join(there)}" if there else ""
-        hint = f"say whose manner it takes: {name}=PAINTING, or {name}={PHOTO}"
-        raise ConfigError(given, allowed, hint)
-    parted = all(each.parts for each in mine)
-    if not parted and any(each.parts for each in mine):  # a mask for some, and all of the others
-        mine = tuple(each for each in mine if each.parts) or mine
-    return Area(mine, name, where, colour if all(each.parts for each in mine) else None)
+        what = "is in no style mask" if there else "has no painting"
+        raise ConfigError(
+            f"region {name} of the mask {what}",
+            f"the style masks have {', '.join(there)}" if there else "",
+            f"say whose manner it takes: {name}=PAINTING, or {name}={PHOTO}",
+        )
+    return Area(mine, name, where, colour)
 
 
 def own_styles(
     regions: Mapping[str, PictureSource],
     where: Mapping[Colour, Tensor],
     config: Config,
+    longest: int,
     inputs: dict[str, Any],
 ) -> dict[Colour, Painting | str]:
     """By the mask's colours, the paintings of their own, or PHOTO."""
     found: dict[Colour, Painting | str] = {}
+    loaded: dict[str, Painting] = {}
     for text, source in regions.items():
         colour = masks.nearest(masks.parse_colour(text), list(where))
         if colour is None:
@@ -281,7 +297,10 @@ def own_styles(
             found[colour] = PHOTO
             continue
         scale = config.style_scale if isinstance(config.style_scale, int | float) else 1.0
-        painting = replace(load_painting(source, config, scale), scale=scale)
+        key = str(source) if isinstance(source, str | os.PathLike) else f"id {id(source)}"
+        if key not in loaded:
+            loaded[key] = replace(load_painting(source, config, scale, longest), scale=scale)
+        painting = loaded[key]
         inputs[f"region {masks.colour_name(colour)}"] = known(painting)
         found[colour] = painting
     return found
@@ -319,7 +338,7 @@ def masked(
                     "photograph's mask",
                     f"that one has {there}",
                 )
-            parts[ours] = part
+            parts[ours] = parts[ours] + part if ours in parts else part
         found[place] = replace(painting, parts=parts)
     return found
 

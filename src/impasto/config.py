@@ -236,10 +236,10 @@ def _check_range(name: str, value: Any, low: float, high: float) -> None:
 def _check_styles(scales: Any, weights: Any) -> None:
     for scale in scales if isinstance(scales, tuple) else (scales,):
         _check_range("style_scale", scale, *STYLE_SCALES)
-    if scales == () or not isinstance(weights, tuple):
-        raise ConfigError(
-            f"style_scale {scales!r}, style_weights {weights!r}", "one number a painting is wanted"
-        )
+    if scales == ():
+        raise ConfigError("no style_scale", "one number, or one for each painting")
+    if not isinstance(weights, tuple):
+        raise ConfigError(f"style_weights {weights!r}", "a number for each painting")
     for weight in weights:
         _check_range("a style's weight", weight, 0.0, math.inf)
     if weights and not sum(weights) > 0:
@@ -297,7 +297,8 @@ class Config:
         pooling: ``max`` or ``average``.
         edges: what the network sees beyond the picture: ``replicate`` or ``zeros``.
         tileable: whether the result goes on without a seam where copies of it are laid side by
-            side; its sides are then multiples of TILE_PX.
+            side; its sides are then multiples of TILE_PX. The photograph's own features are those
+            of a picture with borders, so that strength 0 is not quite the photograph there.
         pyramid: from coarse to fine, or at the full size from the start.
         optimizer: ``lbfgs``, ``adam`` or ``gd``, plain gradient descent.
         learning_rate: step size of Adam (in pixel values) and of gradient descent (see
@@ -376,6 +377,9 @@ class Config:
             _check_choice(name, getattr(self, name), allowed)
         for name, (low, high) in RANGES.items():
             _check_range(name, getattr(self, name), low, high)
+        for name in ("style_scale", "style_weights"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, tuple(value) if isinstance(value, list) else value)
         _check_styles(self.style_scale, self.style_weights)
         _check_fit(self.fit)
         _check_size(self.size)
@@ -450,8 +454,11 @@ PRESETS: Mapping[str, Config] = MappingProxyType(
 )
 
 
-# What a style alone needs: nothing of a photograph counts.
-TEXTURE: Mapping[str, Any] = MappingProxyType({"strength": 1.0, "start": "noise"})
+def style_alone(preset: str = "default") -> dict[str, Any]:
+    """Settings with which nothing of a photograph counts, as for a texture."""
+    _check_choice("preset", preset, tuple(PRESETS))
+    nothing = {"alpha": 0.0} if PRESETS[preset].strength is None else {"strength": 1.0}
+    return {"start": "noise", **nothing}
 
 
 def configure(preset: str = "default", **settings: Any) -> Config:

@@ -316,7 +316,8 @@ class Region:
     """A part of the picture at one scale, and whose manner it takes.
 
     Attributes:
-        styles: each with its weight, and of one or more samples that are taken as one.
+        styles: each with its weight against the others', and of one or more samples that are
+            taken as one. Regions that share the very list are looked up once.
         name: '' where it is the whole.
         where: which part, (1, 1, H, W) in [0, 1]; None is all.
     """
@@ -398,13 +399,15 @@ def objective_of(
     content = [layer for layer, _ in config.content_layers]
     where = [region.where for region in regions]
     maps, found = look(network, photograph, side, maps=content, moments=style, where=where)
+    styles = {id(each.styles): each for each in regions}
+    wanted = {key: style_of(network, each, config, side) for key, each in styles.items()}
     parts = [
         Part(
             region.name,
             1.0 if region.where is None else float(region.where.mean()),
             at_layers(region.where, style),
             moments,
-            style_of(network, region, config, side),
+            wanted[id(region.styles)],
         )
         for region, moments in zip(regions, found, strict=True)
     ]

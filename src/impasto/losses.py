@@ -285,7 +285,8 @@ class Part:
 def objective(content: Features, parts: Sequence[Part], config: Config) -> Objective:
     """The loss that config asks for, from what the network sees of the pictures.
 
-    Without a strength it is the paper's: alpha J_content + beta J_style, sums as printed. With one
+    Without a strength it is the paper's: alpha J_content + beta J_style, sums as printed (so that a
+    region counts by the square of its area). With one
     it departs from the paper: content and style are both fractions (of the photograph's feature
     variance lost; of the distance from photograph to painting left, in each region by itself, and
     counted by its area), so that one strength means the same balance at every size, layer set,

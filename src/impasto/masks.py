@@ -6,7 +6,7 @@ it, a pixel belongs in part to each of two colours, so edges stay as soft as the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 
 import torch
@@ -24,10 +24,12 @@ FLAT_LEVELS = 2  # between neighbours: within JPEG's noise, below any drawn edge
 SAME_LEVELS = 24  # between one mask's colour and another's: what editors and JPEG make of one
 SMALLEST_SHARE = 1e-4  # of the mask, that a region's flat part fills
 SMALLEST_FLAT_PX = 9
+LEAST_FLAT_SHARE = 0.25  # of a mask, flat colours: a photograph has some too
 MOST_REGIONS = 16
-# Of the longer side, the width of the softest edge that regions get where they were drawn hard:
-# 3 px at 512, so that a border is no cut with scissors.
-FEATHER = 0.006
+MOST_CLUSTERS = 64  # of near colours that are looked into, the most frequent first
+# Of the longer side, half of an edge's width where it was drawn hard: 4 px at 512, so that a border
+# is no cut with scissors.
+FEATHER = 0.003
 NAMED = ("black", "white", "red", "lime", "blue", "yellow", "cyan", "magenta", "gray", "silver")
 
 
@@ -99,7 +101,8 @@ def regions(mask: Tensor, what: str) -> dict[Colour, Tensor]:
 def flat_colours(levels: Tensor) -> list[Colour]:
     """The colours of a mask's flat parts, the most frequent first; near ones are one.
 
-    A shade, however wide, has no colour that stands out among its neighbours, and is none.
+    A shade, however wide, has no colour that stands out among its neighbours, and is none. A
+    picture that is mostly shades has none at all.
 
     Args:
         levels: (3, H, W), whole numbers from 0 to 255.
@@ -109,17 +112,18 @@ def flat_colours(levels: Tensor) -> list[Colour]:
     flat = nnf.pad(down, [0, 0, 0, 1], value=True) & nnf.pad(down, [0, 0, 1, 0], value=True)
     flat &= nnf.pad(across, [0, 1], value=True) & nnf.pad(across, [1, 0], value=True)
     codes, counts = unique(coded(levels)[flat], return_counts=True)
-    order = counts.argsort(descending=True, stable=True)
-    found = zip(decoded(codes[order]).tolist(), counts[order].tolist(), strict=True)
+    found, left = decoded(codes), counts.clone()
     total: dict[Colour, int] = {}
     itself: dict[Colour, int] = {}
-    for (red, green, blue), count in found:
-        colour = nearest((red, green, blue), list(total)) or (red, green, blue)
-        total[colour] = total.get(colour, 0) + count
-        if distance(colour, (red, green, blue)) <= FLAT_LEVELS:
-            itself[colour] = itself.get(colour, 0) + count
+    while left.any() and len(total) <= MOST_CLUSTERS:
+        red, green, blue = found[left.argmax()].tolist()
+        apart = (found - found[left.argmax()]).abs().amax(1)
+        total[red, green, blue] = int(counts[apart <= SAME_LEVELS].sum())
+        itself[red, green, blue] = int(counts[apart <= FLAT_LEVELS].sum())
+        left[apart <= SAME_LEVELS] = 0
     least = max(SMALLEST_FLAT_PX, SMALLEST_SHARE * flat.numel())
-    return [c for c, count in total.items() if count >= least and itself[c] >= count / 2]
+    clear = [c for c, count in total.items() if count >= least and itself[c] >= count / 2]
+    return clear if sum(itself[c] for c in clear) >= LEAST_FLAT_SHARE * flat.numel() else []
 
 
 def unique(codes: Tensor, **wanted: bool) -> tuple[Tensor, Tensor]:
@@ -163,17 +167,11 @@ def memberships(pixels: Tensor, colours: Sequence[Colour]) -> Tensor:
 
 
 def feathered(where: Tensor) -> Tensor:
-    """A region (1, 1, H, W) with edges at least as soft as FEATHER; regions still sum to 1."""
+    """A region (1, 1, H, W) with edges a little softer, none harder than FEATHER; regions that
+    filled the picture still do.
+    """
     reach = max(1, round(FEATHER * max(where.shape[2:]) / 2))
     for _ in range(2):
         where = nnf.pad(where, [reach] * 4, mode="replicate")
         where = nnf.avg_pool2d(where, 2 * reach + 1, 1)
     return where
-
-
-def same_regions(
-    photo: Mapping[Colour, Tensor], painting: Mapping[Colour, Tensor]
-) -> dict[Colour, Tensor]:
-    """The painting's regions by the photograph's colours; those of other colours are left out."""
-    matched = {colour: nearest(colour, list(photo)) for colour in painting}
-    return {ours: painting[theirs] for theirs, ours in matched.items() if ours is not None}

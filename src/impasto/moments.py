@@ -111,7 +111,8 @@ def pooled(several: Sequence[Moments]) -> Moments:
 
 
 def blend(styles: Sequence[tuple[float, Moments]], distance: Distance) -> Moments:
-    """The style between several: it has the least weighted sum of distances from them.
+    """The style between several: it has the least weighted sum of distances from them, in the
+    features' own units: a bold painting counts for more than a faint one.
 
     One painting's place in the loss is then enough for any number: an iteration costs the same,
     and a strength means the same. For Gram matrices it is their mean. For the Wasserstein distance
@@ -146,6 +147,8 @@ def barycentre(covariances: Sequence[tuple[float, Tensor]]) -> Tensor:
     """
     S = weighted_sum(covariances)
     values, Q = eigen(S)
+    if not values[-1] > 0:  # nothing varies, or there are not-a-numbers, which are to show
+        return S
     Q = Q[:, values > values[-1] * FAINTEST]
     within = [(weight, Q.T @ C @ Q) for weight, C in covariances]
     S = weighted_sum(within)

@@ -25,6 +25,8 @@ HELD_BYTES = 80_000_000
 
 # Fitted to the peaks of whole runs on Linux, at 384 to 1024 px whole and at 512 to 4096 px in
 # windows, and a few per cent above them all: docs/performance.md.
+REGION_BYTES = 32_000_000  # its sums, moments and roots in float64, which no size changes
+REGION_CHANNELS, KEEP_CHANNELS = 3, 7  # a region at every layer; photograph, mask and both composed
 PICTURES = (
     11  # at the last scale, besides L-BFGS's pairs: points, directions, gains, temporary ones
 )
@@ -70,6 +72,8 @@ def plan(
     *,
     used_bytes: int,
     free_bytes: int,
+    regions: int = 0,
+    keep: bool = False,
 ) -> Plan:
     """Choose between the whole picture at once, which is faster, and windows.
 
@@ -80,6 +84,8 @@ def plan(
         config: layers, optimiser, schedule and ``fit`` are read.
         used_bytes: that the process holds on the device already.
         free_bytes: that the device has left.
+        regions: that the picture has by a mask.
+        keep: whether some of it stays as photographed.
 
     Raises:
         ConfigError: the memory that ``fit`` allows is too small.
@@ -88,7 +94,7 @@ def plan(
     limit = allowed or used_bytes + round(free_bytes * SAFE_SHARE)
 
     def at(side: int | None) -> Plan:
-        work = work_bytes(network, size, originals, config, side)
+        work = work_bytes(network, size, originals, config, side, regions=regions, keep=keep)
         return Plan(side, used_bytes + work, limit)
 
     whole, side = at(None), LARGEST_SIDE_PX
@@ -107,7 +113,14 @@ def plan(
 
 
 def work_bytes(
-    network: VGG, size: Size, originals: Sequence[Size], config: Config, side: int | None
+    network: VGG,
+    size: Size,
+    originals: Sequence[Size],
+    config: Config,
+    side: int | None,
+    *,
+    regions: int = 0,
+    keep: bool = False,
 ) -> int:
     """The most that the work will hold at once, beyond what the process holds already."""
     layers = [layer for layer, _ in (*config.content_layers, *config.style_layers)]
@@ -117,9 +130,10 @@ def work_bytes(
     floats = PICTURE_CHANNELS * float((PICTURES + 2 * pairs) * pixels + given)
     for layer, _ in config.content_layers:
         floats += network.channels(f"conv{layer[4:]}") * pixels / 4 ** (block_of(layer) - 1)
+    floats += float((REGION_CHANNELS * regions + KEEP_CHANNELS * keep) * pixels)
     overhead = WHOLE if side is None else IN_WINDOWS
     floats += overhead.gaps * maps(network.stages(layers, apart=side is not None), size, side)
-    return overhead.lasting_bytes + round(floats * FLOAT_BYTES)
+    return overhead.lasting_bytes + REGION_BYTES * regions + round(floats * FLOAT_BYTES)
 
 
 def maps(stages: Sequence[Stage], size: Size, side: int | None) -> float:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -21,6 +22,13 @@ from impasto.image import Picture
 from impasto.masks import Colour
 from impasto.optimize import Sized, Subject
 from impasto.vgg import minimum_side_px
+
+
+class Extent(TypedDict):
+    """How many regions there are, and whether something stays as photographed."""
+
+    regions: int
+    keep: bool
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class Area:
         styles: paintings.
         name: of its colour; '' where it is all.
         where: which part, (1, 1, H, W) of the photograph's size; None is all.
-        colour: which part of the paintings; None is all.
+        colour: which part of those paintings that have a mask.
     """
 
     styles: tuple[Painting, ...]
@@ -106,7 +114,13 @@ class Scene:
         """Of all pictures that are held."""
         given = [self.photograph, self.start, self.original]
         given += [picture for painting in self.paintings for picture in painting.pictures]
-        return [picture.size for picture in given if picture]
+        return [picture.size for picture in {id(each): each for each in given}.values() if picture]
+
+    @property
+    def extent(self) -> Extent:
+        """What a mask adds to the work."""
+        regions = sum(area.where is not None for area in self.areas)
+        return {"regions": regions, "keep": self.keep is not None}
 
     def subject(self, size: Size, config: Config, device: torch.device) -> Subject:
         """The scene for the loop.
@@ -119,7 +133,7 @@ class Scene:
         photograph = sized(self.photograph.pixels.to(device))
 
         def regions(scale: Size) -> list[Region]:
-            return [self._region(area, scale, size, config, device) for area in self.areas]
+            return self._regions(scale, size, config, device)
 
         def keep(scale: Size) -> Tensor | None:
             return self.kept_at(scale, device)
@@ -151,24 +165,33 @@ class Scene:
         """Where the result of this (height, width) is the photograph, edges soft; or None."""
         return None if self.keep is None else region_at(self.keep, size).to(device)
 
-    def _region(
-        self, area: Area, scale: Size, final: Size, config: Config, device: torch.device
-    ) -> Region:
-        total = sum(painting.weight for painting in area.styles)
-        seen = [
-            (painting.weight / total, list(samples(painting, area.colour, scale, final, config)))
-            for painting in area.styles
-        ]
-        on_device = [(w, [moved(sample, device) for sample in several]) for w, several in seen]
-        where = None if area.where is None else region_at(area.where, scale).to(device)
-        return Region(on_device, area.name, where)
+    def _regions(
+        self, scale: Size, final: Size, config: Config, device: torch.device
+    ) -> list[Region]:
+        """The areas at one scale; those with the same paintings share one list of styles."""
+        shared: dict[object, list[tuple[float, list[Sample]]]] = {}
+        found = []
+        for area in self.areas:
+            parted = area.colour if any(each.parts for each in area.styles) else None
+            key = (*map(id, area.styles), parted)
+            if key not in shared:
+                shared[key] = [
+                    (
+                        each.weight,
+                        [moved(s, device) for s in samples(each, parted, scale, final, config)],
+                    )
+                    for each in area.styles
+                ]
+            where = None if area.where is None else region_at(area.where, scale).to(device)
+            found.append(Region(shared[key], area.name, where))
+        return found
 
 
 def samples(
     painting: Painting, colour: Colour | None, scale: Size, final: Size, config: Config
 ) -> Iterator[Sample]:
     """A painting's pictures, or the part of it that has a colour, as one scale compares them."""
-    where = painting.parts[colour] if colour else None
+    where = painting.parts[colour] if colour and painting.parts else None
     for picture in painting.pictures:
         size = painting_size(scale, final, picture.size, config, painting.scale)
         part = None if where is None else image.resize(where, size)

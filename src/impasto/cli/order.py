@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impasto.config import PHOTO, STARTS, Config
-from impasto.errors import CheckpointError
+from impasto.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
     from impasto.api import Job
@@ -49,8 +49,19 @@ class Order:
     def inputs(self) -> list[str | Path]:
         """All files that it reads, and a few words."""
         words = [*self.paintings, self.config.start, *self.regions.values()]
+        folders = [Path(each) for each in words if Path(each).is_dir()]
         files = filter(None, (self.photo, self.mask, *self.style_masks))
-        return [*files, *words]
+        return [*files, *words, *(path for folder in folders for path in folder.iterdir())]
+
+    def check_apart(self) -> None:
+        """Raise a ConfigError where the result would become one of a folder's paintings."""
+        for each in (*self.paintings, *self.regions.values()):
+            if Path(each).is_dir() and self.target.parent.resolve() == Path(each).resolve():
+                raise ConfigError(
+                    f"{self.target} would lie among the paintings of '{each}'",
+                    "",
+                    "choose another folder with -o",
+                )
 
     def prepare(self) -> Job:
         """The job, checked."""

@@ -14,7 +14,13 @@ import typer
 
 from impasto.cli import options as o
 from impasto.cli.order import Order, as_tuples
-from impasto.cli.stylize import check_unused, checkpoint_folder, find_checkpoint, run
+from impasto.cli.stylize import (
+    check_unused,
+    checkpoint_folder,
+    find_checkpoint,
+    parse_regions,
+    run,
+)
 from impasto.config import PHOTO, STARTS, Config, parse_fit, parse_size
 from impasto.errors import PictureError, WeightsError, printable
 
@@ -28,6 +34,12 @@ SeveralGiven = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FILE", show_default=False, help="Likewise; of several, once for each, in order."
+    ),
+]
+RegionsGiven = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLOUR=FILE", show_default=False, help="Likewise, a region's own painting."
     ),
 ]
 Picture = Annotated[
@@ -53,6 +65,7 @@ def rerun(
     start: Given = None,
     mask: Given = None,
     style_mask: SeveralGiven = None,
+    region: RegionsGiven = None,
     backbone: Given = None,
     device: Instead = None,
     precision: Instead = None,
@@ -77,7 +90,7 @@ def rerun(
     config = config_of(recipe, picture, here)
     if config.start not in STARTS:
         config = replace(config, start=str(find("start", start, recipe, picture)))
-    suffix = f"{config.size}" if size else "again"
+    suffix = size if size else "again"
     target = output or Path(f"{picture.stem}-{suffix}{picture.suffix}")
     order = Order(
         find("photograph", photo, recipe, picture) if "photograph" in inputs_of(recipe) else None,
@@ -87,7 +100,7 @@ def rerun(
         bits=int(str(recipe.get("bits", 8))),
         mask=find("mask", mask, recipe, picture) if "mask" in inputs_of(recipe) else None,
         style_masks=tuple(find_all("style mask", style_mask, recipe, picture)),
-        regions=regions_of(recipe, picture),
+        regions=regions_of(region or (), recipe, picture),
     )
     if not output:
         check_unused(target)
@@ -154,14 +167,29 @@ def find_all(
     return [find(each, place, recipe, picture) for each, place in zip(roles, places, strict=False)]
 
 
-def regions_of(recipe: Mapping[str, Any], picture: Path) -> dict[str, str]:
+def regions_of(given: Sequence[str], recipe: Mapping[str, Any], picture: Path) -> dict[str, str]:
     """What each colour of the mask was given, where that was not the paintings."""
+    places = parse_regions(given)
     regions: Mapping[str, str] = recipe.get("regions", {})
     found = {name: PHOTO for name, what in regions.items() if what == PHOTO}
     for role in inputs_of(recipe):
         if role.startswith("region "):
-            found[role.removeprefix("region ")] = str(find(role, None, recipe, picture))
+            name = role.removeprefix("region ")
+            place = Path(places.pop(name)) if name in places else None
+            found[name] = str(find(role, place, recipe, picture))
+    for name in places:
+        known = ", ".join(role for role in inputs_of(recipe) if role.startswith("region "))
+        raise PictureError(f"--region {name}: '{picture}' has no such one", known)
     return found
+
+
+def option_of(role: str) -> str:
+    """The option that says where a file is."""
+    if role.startswith("region "):
+        return f"--region '{role.removeprefix('region ')}=FILE'"
+    return (
+        "--photo" if role == "photograph" else f"--{role.rstrip(' 0123456789').replace(' ', '-')}"
+    )
 
 
 def checksum(place: Path) -> str:
@@ -187,8 +215,7 @@ def find(role: str, given: Path | None, recipe: Mapping[str, Any], picture: Path
         name, wanted = str(known["name"]), str(known["sha256"])
     except (LookupError, TypeError) as error:
         raise PictureError(f"picture '{picture}' has a recipe without its {role}") from error
-    option = f"--{'photo' if role == 'photograph' else role.rstrip(' 0123456789')}"
-    option = option.replace(" ", "-")
+    option = option_of(role)
     builtin = [style.path for style in STYLES if style.path.name == name]
     places = [given] if given else [*builtin, picture.parent / name, Path(name)]
     there = [place for place in places if place.exists()]

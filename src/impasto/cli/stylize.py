@@ -41,6 +41,7 @@ from impasto.config import (
     parse_scales,
     parse_size,
     parse_snapshots,
+    style_alone,
 )
 from impasto.errors import (
     CheckpointError,
@@ -139,7 +140,7 @@ def stylize(
         snapshot_dir,
         mask,
         tuple(style_masks or ()),
-        dict(map(parse_region, regions or ())),
+        parse_regions(regions or ()),
         timeline,
     )
     begin(order, checkpoint_dir, checkpoint, resume, quiet, named=bool(output))
@@ -186,21 +187,31 @@ def parse_setting(text: str) -> tuple[str, Any]:
     return name, PARSERS.get(name, str)(value.strip())
 
 
-def parse_region(text: str) -> tuple[str, str]:
-    """``"white=monet.jpg"`` as a colour and what is to be there."""
-    colour, equals, what = text.partition("=")
-    if not equals or not what.strip():
-        raise ConfigError(f"region {text!r}", f"COLOUR=PAINTING, or COLOUR={PHOTO}")
-    return colour.strip(), what.strip()
+def parse_regions(texts: Sequence[str]) -> dict[str, str]:
+    """``"white=monet.jpg"`` and so on: by colour, what is to be there."""
+    found: dict[str, str] = {}
+    for text in texts:
+        colour, equals, what = (part.strip() for part in text.partition("="))
+        if not equals or not what:
+            raise ConfigError(f"region {text!r}", f"COLOUR=PAINTING, or COLOUR={PHOTO}")
+        if colour in found:
+            raise ConfigError(f"region {colour!r} twice", "each region once")
+        found[colour] = what
+    return found
 
 
 def named_after(paintings: Sequence[str]) -> str:
     """What of a result's name comes from the paintings."""
-    return "-".join(Path(each).stem for each in paintings) or "regions"
+    return "-".join(Path(each).resolve().stem for each in paintings) or "regions"
 
 
 def config_and_paintings(
-    look: Path | None, given: Mapping[str, Any], paintings: Sequence[str], *, wanted: bool
+    look: Path | None,
+    given: Mapping[str, Any],
+    paintings: Sequence[str],
+    *,
+    wanted: bool,
+    alone: bool = False,
 ) -> tuple[Config, tuple[str, ...]]:
     """What is given on the command line, and for the rest what a look says.
 
@@ -209,6 +220,7 @@ def config_and_paintings(
         given: settings as they were written; None where they were not.
         paintings: as they were written.
         wanted: whether there has to be a painting.
+        alone: whether nothing of a photograph is to count, whatever a look says.
     """
     settings = _read_look(look) if look else {}
     settings |= {
@@ -217,7 +229,9 @@ def config_and_paintings(
         if value is not None
     }
     in_look = settings.pop(PAINTING, ())
-    config = configure(settings.pop("preset", Config.preset), **settings)
+    preset = settings.pop("preset", Config.preset)
+    settings |= style_alone(preset) if alone else {}
+    config = configure(preset, **settings)
     found = tuple(paintings or in_look)
     if wanted and not found:
         words = "a file, or a style's name (impasto styles lists them), as PAINTING or in --config"
@@ -295,6 +309,7 @@ def run(
     from impasto.timeline import Timeline, check_path
 
     inputs, target = order.inputs, order.target
+    order.check_apart()
     image.check_target(target, inputs=inputs, bits=order.bits)
     if order.timeline:
         check_path(order.timeline, inputs, [target])

@@ -8,7 +8,7 @@ from typing import Annotated
 from impasto.cli import options as o
 from impasto.cli.order import Order
 from impasto.cli.stylize import begin, config_and_paintings, named_after
-from impasto.config import TEXTURE, Config
+from impasto.config import Config
 
 Size = Annotated[
     str | None,
@@ -58,7 +58,7 @@ def texture(
     Ctrl-C stops and keeps the picture as it stands; --resume goes on from there.
     """
     given = {k: v for k, v in locals().items() if k in Config.__dataclass_fields__}
-    config, named = config_and_paintings(look, {**given, **TEXTURE}, paintings or [], wanted=True)
+    config, named = config_and_paintings(look, given, paintings or [], wanted=True, alone=True)
     target = output or Path(f"{named_after(named)}-texture.png")
     order = Order(None, named, config, target, bits, recipe, snapshot_dir, timeline=timeline)
     begin(order, checkpoint_dir, checkpoint, resume, quiet, named=bool(output))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from impasto.api import Job
 from impasto.config import Config, Size
+from impasto.conv import KERNEL_PX
 from impasto.descent import Adam
 from impasto.evaluation import Evaluator, Region, point_at
 from impasto.losses import Content, Objective, Style, wasserstein
@@ -20,7 +21,6 @@ from impasto.vgg import VGG, block_of
 
 MOST_ACTIVE = 6  # feature maps of each layer and picture
 STRONGEST = 32  # channels of a Gram matrix that are shown
-KERNEL_PX = 3  # a side of VGG's convolutions
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from impasto import api, files, image
 from impasto.api import CTRL_C, Job
-from impasto.config import Config, Weighted, schedule
+from impasto.config import SMALLEST_SIZE_PX, Config, Size, Weighted, schedule
 from impasto.errors import DivergenceError, PictureError
 from impasto.evaluation import look
 from impasto.losses import variation
@@ -31,6 +31,7 @@ from impasto.vgg import block_of, convolution_names
 KEPT = "kept"  # the folder beside the page
 FORMAT = 1  # of the files in it; to be raised with each change of what they hold
 LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))  # of figure 1 of Gatys et al. 2015
+EACH: Weighted = tuple((layer, 1.0) for layer in LAYERS)
 RATES = (0.0003, 0.003, 0.03, 0.1, 1.0)  # of Adam, in pixel values: found by trying, like the rest
 RATE_SIZE_PX = 128  # longer side; what a rate does is seen there as well, at a quarter of the cost
 SHOTS = 24  # pictures of the timeline, or a few less
@@ -149,11 +150,11 @@ def parts(job: Job, effort: Effort) -> list[Part]:
         job: the main one, as `impasto stylize` would run it.
         effort: of all others.
     """
+    api.check_layers(job.backbone, replace(job.config, style_layers=EACH))
+    for size in (job.size, rate_size(job)):
+        api.check_size(size, replace(job.config, style_layers=EACH))
     whole = Part("main", "the picture itself", job, shots_of(job.iterations))
     others = [*content_parts(job, effort), *style_parts(job, effort), *rate_parts(job, effort)]
-    for each in others:
-        api.check_size(each.job.size, each.config)
-        api.check_layers(each.job.backbone, each.config)
     return [whole, *others]
 
 
@@ -218,7 +219,9 @@ def alone(job: Job, **settings: Any) -> Job:
 
 def rate_parts(job: Job, effort: Effort) -> Iterator[Part]:
     """The main job, small, by Adam at each learning rate."""
-    size = image.fit(job.size, min(RATE_SIZE_PX, max(job.size)))
+    size = rate_size(job)
+    strokes = job.config.style_size
+    smaller = strokes and max(SMALLEST_SIZE_PX, round(strokes * max(size) / max(job.size)))
     for rate in RATES:
         config = replace(
             job.config,
@@ -227,9 +230,15 @@ def rate_parts(job: Job, effort: Effort) -> Iterator[Part]:
             iterations=effort.rate,
             pyramid=False,
             snapshots=(),
+            style_size=smaller,
         )
         title = f"a learning rate of {rate:g}"
         yield Part(f"rate-{rate:g}", title, replace(job, config=config, size=size))
+
+
+def rate_size(job: Job) -> Size:
+    """(height, width) at which learning rates are tried."""
+    return image.fit(job.size, min(RATE_SIZE_PX, max(job.size)))
 
 
 def obtained(
