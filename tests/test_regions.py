@@ -123,7 +123,7 @@ def test_a_region_stays_as_photographed_to_the_bit_and_its_edge_is_soft(photogra
         for pixels in (run.pixels, shown[-1]):
             assert torch.equal(pixels[..., 56:], wanted[..., 56:])
             assert float((pixels - wanted)[..., :40].abs().mean()) > 0.02
-    assert run.recipe["regions"] == {"white": "night-swirls.jpg", "black": "photo"}
+    assert run.recipe["regions"] == {"white": "night-swirls.jpg", "black": None}
 
 
 def test_a_region_takes_after_the_part_of_its_colour(photograph):
@@ -210,6 +210,7 @@ def folder(folder):
     PIL.Image.fromarray(halves(90, 60)).save("of-painting.png")
     PIL.Image.fromarray(halves(90, 60, right=(0, 0, 255))).save("other.png")
     PIL.Image.fromarray(halves(90, 64)).save("small.png")
+    PIL.Image.fromarray(np.dstack([halves(), halves()[..., :1]])).save("clear.png")
     return folder
 
 
@@ -259,9 +260,12 @@ def test_a_regions_own_painting_can_be_elsewhere_too(folder, capsys):
 
 def test_a_result_does_not_become_one_of_the_paintings(folder, capsys):
     before = Path("several/b.png").read_bytes()
-    for name in ("several/b.png", "several/c.png"):
-        out = impasto(capsys, "stylize", "photo.png", "several", "-o", name, *QUICK, status=2)
-        assert "several/" in out.err
+    places = [["-o", "several/b.png"], ["-o", "several/c.png"]]
+    places += [["-o", "a.png", more, "several"] for more in ("-d",)]
+    places += [["-o", "a.png", "--timeline", "several/b.gif"]]
+    for place in places:
+        out = impasto(capsys, "stylize", "photo.png", "several", *place, *QUICK, status=2)
+        assert "would be among the paintings of 'several'" in out.err
         assert out.err.count("\n") == 1
     assert Path("several/b.png").read_bytes() == before
     assert not Path("several/c.png").exists()
@@ -304,6 +308,33 @@ def test_lists_of_numbers_are_as_good_as_tuples():
     assert config == Config(style_weights=(0.7, 0.3), style_scale=(1.0, 0.5))
     with pytest.raises(ConfigError, match="style_weights 2"):
         Config(style_weights=2)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"style_masks": "mask.png"}, "style_masks of type str; a list"),
+        ({"regions": ["white=photo"]}, "regions of type list; such as"),
+        ({"regions": {(0, 0, 0): "photo"}}, r"colour '\(0, 0, 0\)'"),
+    ],
+)
+def test_masks_of_other_types_are_one_line(photograph, given, words):
+    with pytest.raises(ConfigError, match=words):
+        compose(photograph, "charcoal", Config(), Masks(**{"mask": halves(), **given}))
+
+
+def test_a_grey_level_may_be_a_number(photograph):
+    masks = Masks(halves(), regions={0: "photo"})
+    assert compose(photograph, "charcoal", Config(), masks).keep is not None
+
+
+def test_a_painting_called_photo_is_a_painting(folder, capsys):
+    shutil.copytree("several", "photo")
+    words = ["./photo", "--mask", "mask.png", "--region", "white=painting.png"]
+    impasto(capsys, "stylize", "photo.png", *words, "-o", "made.png", *QUICK)
+    assert "Byte for byte the same" in impasto(capsys, "rerun", "made.png").out
+    out = impasto(capsys, "rerun", "made.png", "--start", "mask.png", "-o", "b.png", status=2)
+    assert "--start 'mask.png': 'made.png' was made without one" in out.err
 
 
 def test_a_look_can_name_several_paintings(folder, capsys):
@@ -358,7 +389,7 @@ def test_an_order_with_regions_comes_back_from_json_as_it_was(tmp_path):
         ),
         (
             ["charcoal", "--mask", "mask.png", "--region", "red=photo"],
-            "region 'red': the mask has no such colour; it has black, white",
+            "region 'red': the mask has no such colour; it has black, white (what",
         ),
         (["--mask", "mask.png", "--region", "black=photo"], "region white of the mask has no"),
         (
@@ -379,6 +410,12 @@ def test_an_order_with_regions_comes_back_from_json_as_it_was(tmp_path):
             ["charcoal", "--mask", "mask.png", *["--region", "black=several", "--region", "255=a"]],
             "'a': there is no such file",
         ),
+        (
+            ["charcoal", "--mask", "clear.png", "--region", "black=photo"],
+            "is transparent in places",
+        ),
+        (["charcoal", "night-swirls", "--style-weights", ""], "a style's weight ''"),
+        (["charcoal", "--mask", "mask.png", "--region", f"{'9' * 5000}=photo"], "colour '9"),
         (["empty"], "painting 'empty' is a folder without pictures"),
         (["charcoal", "--style-layers", "relu1_7"], "did you mean relu1_"),
     ],

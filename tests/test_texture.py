@@ -75,7 +75,7 @@ def test_on_the_command_line_a_texture_needs_a_painting_alone(folder, capsys):
     [
         (["texture", "charcoal", "--size", "100x64", "--tileable"], "try 96x64"),
         (["texture", "charcoal", "--size", "original"], "size 'original' without a photograph"),
-        (["texture", "charcoal", "--size", "axb"], "size 'b'"),
+        (["texture", "charcoal", "--size", "axb"], "size 'axb'"),
         (["texture"], "no painting"),
         (["stylize", "photo.png", "charcoal", "--size", "64x48"], "one number, the longer side"),
     ],

@@ -39,10 +39,22 @@ class Masks:
     regions: Mapping[str, PictureSource] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Raise a ConfigError where they say nothing together."""
+        """Raise a ConfigError where they say nothing together, or are of other types."""
+        if not isinstance(self.style_masks, list | tuple):
+            raise ConfigError(
+                f"style_masks of type {type(self.style_masks).__name__}", "a list is wanted"
+            )
+        if not isinstance(self.regions, Mapping):
+            raise ConfigError(
+                f"regions of type {type(self.regions).__name__}", 'such as {"white": "photo"}'
+            )
         given = "style masks" if self.style_masks else "regions" if self.regions else ""
         if given and self.mask is None:
-            raise ConfigError(f"{given} without a mask", "the photograph's regions are its colours")
+            raise ConfigError(
+                f"{given} without a mask",
+                "its colours are the photograph's regions",
+                "give a mask of the photograph's size",
+            )
         if self.mask is not None and not given:
             raise ConfigError(
                 "a mask alone",
@@ -250,9 +262,9 @@ def with_regions(
     idle = next((each for each in painted if id(each) not in used), None)
     if idle:
         raise ConfigError(f"painting '{idle.name}' has no region", "each region has one already")
-    regions = {
+    regions: dict[str, str | None] = {
         **{area.name: " + ".join(each.name for each in area.styles) for area in areas},
-        **{masks.colour_name(colour): PHOTO for colour in where if own.get(colour) == PHOTO},
+        **{masks.colour_name(colour): None for colour in where if own.get(colour) == PHOTO},
     }
     original = scene.photograph if keep is not None else None
     return replace(scene, areas=tuple(areas), keep=keep, original=original, regions=regions)
@@ -290,7 +302,11 @@ def own_styles(
         colour = masks.nearest(masks.parse_colour(text), list(where))
         if colour is None:
             there = ", ".join(masks.colour_name(each) for each in where)
-            raise ConfigError(f"region {text!r}: the mask has no such colour", f"it has {there}")
+            raise ConfigError(
+                f"region {text!r}: the mask has no such colour",
+                f"it has {there} (what is smaller than {masks.SMALLEST_FLAT_PX} px, or is a shade, "
+                "is no region)",
+            )
         if colour in found:
             raise ConfigError(f"region {text!r} twice", "each region once")
         if isinstance(source, str) and source == PHOTO:
@@ -357,6 +373,9 @@ def load_mask(source: PictureSource, role: str, size: Size, of: str) -> Picture:
             "the same size is wanted",
             "draw it on a copy of the picture",
         )
+    if mask.alpha is not None:
+        given = f"{role} '{mask.name}' is transparent in places"
+        raise PictureError(given, "opaque colours are wanted", "fill its background")
     return mask
 
 

@@ -37,7 +37,7 @@ JSON = "json"  # the tensor of bytes that holds it
 # 0.7 s at 1024 px (208 MB), 2 % of the time; at 2048 px (830 MB) it took a slow disk 7 s.
 INTERVAL_S = 30.0
 SHOWN = 24  # characters of a value that a message tells: two checksums still differ, and fit a line
-START_ANEW = "to start anew, run `impasto stylize` without --resume"
+START_ANEW = "to start anew, run the command without --resume"
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def parse_layers(text: str) -> Weighted:
 
 def parse_numbers(text: str) -> tuple[float | str, ...]:
     """``"0.7,0.3"`` as numbers; what is none stays text, for Config to say what it wants."""
-    return tuple(parse_number(part.strip()) for part in text.split(",") if part.strip())
+    return tuple(parse_number(part.strip()) for part in text.split(","))
 
 
 def parse_scales(text: str) -> float | str | tuple[float | str, ...]:
@@ -115,7 +115,7 @@ def parse_snapshots(text: str) -> tuple[int, ...]:
 def parse_size(text: str) -> int | Literal["original"] | Size:
     """A longer side in pixels, ``original``, or ``1024x768``: width and height, turned round."""
     width, by, height = text.lower().partition("x")
-    if by:
+    if by and width.isdecimal() and height.isdecimal():
         return cast(Size, (parse_number(height), parse_number(width)))
     return cast(int, parse_number(text)) if text != ORIGINAL else "original"
 
@@ -229,14 +229,14 @@ def _check_range(name: str, value: Any, low: float, high: float) -> None:
     number = isinstance(value, kinds) and not isinstance(value, bool)
     if not number or not low <= value <= high or value == math.inf:
         limits = f"from {low:g} up" if high == math.inf else f"from {low:g} to {high:g}"
-        also = f", or {ORIGINAL!r}" if name == "size" else ""
+        also = f", or {ORIGINAL!r}, or for a texture WIDTHxHEIGHT" if name == "size" else ""
         raise ConfigError(f"{name} {value!r}", f"a {noun} {limits} is wanted{also}")
 
 
 def _check_styles(scales: Any, weights: Any) -> None:
     for scale in scales if isinstance(scales, tuple) else (scales,):
         _check_range("style_scale", scale, *STYLE_SCALES)
-    if scales == ():
+    if isinstance(scales, tuple) and not scales:
         raise ConfigError("no style_scale", "one number, or one for each painting")
     if not isinstance(weights, tuple):
         raise ConfigError(f"style_weights {weights!r}", "a number for each painting")
@@ -377,7 +377,7 @@ class Config:
             _check_choice(name, getattr(self, name), allowed)
         for name, (low, high) in RANGES.items():
             _check_range(name, getattr(self, name), low, high)
-        for name in ("style_scale", "style_weights"):
+        for name in ("style_scale", "style_weights", "size"):
             value = getattr(self, name)
             object.__setattr__(self, name, tuple(value) if isinstance(value, list) else value)
         _check_styles(self.style_scale, self.style_weights)

@@ -33,20 +33,20 @@ FEATHER = 0.003
 NAMED = ("black", "white", "red", "lime", "blue", "yellow", "cyan", "magenta", "gray", "silver")
 
 
-def parse_colour(text: str) -> Colour:
-    """``"white"``, ``"#ff0000"`` or a grey level such as ``"128"`` as a colour.
+def parse_colour(text: object) -> Colour:
+    """``"white"``, ``"#ff0000"``, or a grey level such as ``"128"`` or 128, as a colour.
 
     Raises:
         ConfigError: it is none.
     """
-    given = text.strip()
-    if given.isdecimal() and int(given) <= WHITE_LEVEL:
+    given = str(text).strip()
+    if given.isdecimal() and len(given) <= len(str(WHITE_LEVEL)) and int(given) <= WHITE_LEVEL:
         return (int(given),) * 3
     try:
         return ImageColor.getrgb(given)[:3]
     except ValueError as error:
         raise ConfigError(
-            f"colour {text!r}",
+            f"colour {str(text)[:40]!r}",
             "a name such as white, #rrggbb, or a grey level from 0 to 255",
             did_you_mean(given, list(ImageColor.colormap)),
         ) from error

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from impasto import image, masks
-from impasto.config import Config, Size, scale_size
+from impasto.config import PHOTO, Config, Size, scale_size
 from impasto.evaluation import Region, Sample
 from impasto.image import Picture
 from impasto.masks import Colour
@@ -85,7 +85,7 @@ class Scene:
         original: the photograph as it was given, where the result takes something of it.
         keep: where the result is the photograph, (1, 1, H, W); None is nowhere.
         inputs: name and checksum of each file, by its role.
-        regions: whose manner each colour of the mask takes, by name.
+        regions: whose manner each colour of the mask takes, by name; None where it is kept.
     """
 
     photograph: Picture
@@ -94,7 +94,7 @@ class Scene:
     original: Picture | None = None
     keep: Tensor | None = None
     inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    regions: Mapping[str, str] = field(default_factory=dict)
+    regions: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def paintings(self) -> list[Painting]:
@@ -107,7 +107,7 @@ class Scene:
         """Whose it is to have, in words."""
         if not self.regions:
             return " and ".join(painting.name for painting in self.paintings)
-        return ", ".join(f"{name} ({region})" for region, name in self.regions.items())
+        return ", ".join(f"{name or PHOTO} ({region})" for region, name in self.regions.items())
 
     @property
     def sizes(self) -> list[Size]:

@@ -49,19 +49,25 @@ class Order:
     def inputs(self) -> list[str | Path]:
         """All files that it reads, and a few words."""
         words = [*self.paintings, self.config.start, *self.regions.values()]
-        folders = [Path(each) for each in words if Path(each).is_dir()]
         files = filter(None, (self.photo, self.mask, *self.style_masks))
-        return [*files, *words, *(path for folder in folders for path in folder.iterdir())]
+        return [*files, *words, *(path for folder in self.folders for path in folder.iterdir())]
+
+    @property
+    def folders(self) -> list[Path]:
+        """Those of its paintings that are folders."""
+        named = [*self.paintings, *(each for each in self.regions.values() if each != PHOTO)]
+        return [Path(each) for each in named if Path(each).is_dir()]
 
     def check_apart(self) -> None:
-        """Raise a ConfigError where the result would become one of a folder's paintings."""
-        for each in (*self.paintings, *self.regions.values()):
-            if Path(each).is_dir() and self.target.parent.resolve() == Path(each).resolve():
-                raise ConfigError(
-                    f"{self.target} would lie among the paintings of '{each}'",
-                    "",
-                    "choose another folder with -o",
-                )
+        """Raise a ConfigError where a picture of ours would become one of a folder's paintings."""
+        folders = self.folders
+        written = {path: path.parent for path in (self.target, self.timeline) if path}
+        written |= {self.snapshot_dir: self.snapshot_dir} if self.snapshot_dir else {}
+        for path, place in written.items():
+            for each in folders:
+                if place.resolve() == each.resolve():
+                    given = f"{path} would be among the paintings of '{each}'"
+                    raise ConfigError(given, "", "choose another place")
 
     def prepare(self) -> Job:
         """The job, checked."""

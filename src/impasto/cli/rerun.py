@@ -92,6 +92,9 @@ def rerun(
         config = replace(config, start=str(find("start", start, recipe, picture)))
     suffix = size if size else "again"
     target = output or Path(f"{picture.stem}-{suffix}{picture.suffix}")
+    for role, given in {"photograph": photo, "mask": mask, "start": start}.items():
+        if given and role not in inputs_of(recipe):
+            raise PictureError(f"{option_of(role)} '{given}': '{picture}' was made without one")
     order = Order(
         find("photograph", photo, recipe, picture) if "photograph" in inputs_of(recipe) else None,
         tuple(map(str, find_all("painting", painting, recipe, picture))),
@@ -170,8 +173,8 @@ def find_all(
 def regions_of(given: Sequence[str], recipe: Mapping[str, Any], picture: Path) -> dict[str, str]:
     """What each colour of the mask was given, where that was not the paintings."""
     places = parse_regions(given)
-    regions: Mapping[str, str] = recipe.get("regions", {})
-    found = {name: PHOTO for name, what in regions.items() if what == PHOTO}
+    regions: Mapping[str, str | None] = recipe.get("regions", {})
+    found = {name: PHOTO for name, what in regions.items() if what is None}
     for role in inputs_of(recipe):
         if role.startswith("region "):
             name = role.removeprefix("region ")
@@ -195,10 +198,12 @@ def option_of(role: str) -> str:
 def checksum(place: Path) -> str:
     """Of a file, or of a folder's pictures."""
     from impasto import image
+    from impasto.image.opening import read_bytes
     from impasto.scene import joined_sha256
 
     paths = image.in_folder(place) if place.is_dir() else [place]
-    checksums = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    contents = (read_bytes(path, f"picture '{path}'") for path in paths)
+    checksums = [hashlib.sha256(content).hexdigest() for content in contents]
     return checksums[0] if len(checksums) == 1 else joined_sha256(checksums)
 
 

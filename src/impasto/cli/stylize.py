@@ -180,7 +180,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     name = name.strip().removeprefix("--").replace("-", "_")
     known = list(Config.__dataclass_fields__)
     if not equals or name not in known:
-        near = did_you_mean(name, known).replace("_", "-")
+        near = "" if name in known else did_you_mean(name, known).replace("_", "-")
         raise ConfigError(f"setting {text!r}", "NAME=VALUE, as impasto stylize has them", near)
     if isinstance(getattr(Config, name), bool):
         return name, SWITCHES.get(value.strip().lower(), value)

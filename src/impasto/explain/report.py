@@ -107,12 +107,12 @@ def check_folder(folder: Path) -> None:
         PictureError: it can't be made, or what would be written is there and not impasto's.
     """
     try:
-        (folder / KEPT).mkdir(parents=True, exist_ok=True)
         for name, sign in SIGNS.items():
             path = folder / name
             if path.exists() and sign not in beginning(path):
                 given = f"{path}: it is there, and impasto did not write it"
                 raise PictureError(given, "", "choose another folder with -o")
+        (folder / KEPT).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         given = f"{folder}: the folder cannot be used ({error.strerror})"
         raise PictureError(given, "", "choose another place with -o") from error
