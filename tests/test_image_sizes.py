@@ -12,6 +12,7 @@ from impasto.image import (
     MIN_SIDE_PX,
     check_sides,
     fit,
+    periodic,
     resize,
     resize_around,
 )
@@ -82,3 +83,22 @@ def test_a_tile_that_is_enlarged_stays_a_tile():
     tile = 0.3 + 0.4 * torch.rand(1, 3, 24, 36, generator=torch.Generator().manual_seed(0))
     laid = resize(tile.repeat(1, 1, 3, 3), (3 * 40, 3 * 60))[:, :, 40:80, 60:120]
     torch.testing.assert_close(resize_around(tile, (40, 60)), laid, atol=2e-3, rtol=0)
+
+
+def test_a_picture_made_periodic_keeps_its_details_and_has_no_jump():
+    ramp = torch.linspace(0.2, 0.8, 48).expand(1, 3, 32, 48) + 0.1 * noise_like((1, 3, 32, 48))
+    found = periodic(ramp)
+
+    def jump(x):
+        across, down = x[..., 0] - x[..., -1], x[:, :, 0] - x[:, :, -1]
+        return float(across.abs().mean() + down.abs().mean())
+
+    assert jump(found) < 0.3 * jump(ramp)
+    smooth = ramp - found
+    assert float(smooth[:, :, 8:-8, 8:-8].diff(dim=2).diff(dim=3).abs().max()) < 1e-3
+    again = periodic(found.roll((7, 11), (2, 3)))
+    torch.testing.assert_close(again.mean(), found.mean())
+
+
+def noise_like(shape):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0)) - 0.5

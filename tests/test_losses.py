@@ -57,7 +57,9 @@ def style_term(measure, painting):
 
 
 def content_term(painting):
-    return Content("relu1_1", 0.7, painting)
+    _, _, height, width = painting.shape
+    where = torch.linspace(0, 1, height * width, dtype=painting.dtype).view(1, 1, height, width)
+    return Content("relu1_1", 0.7, painting, where)
 
 
 def term_of(kind, painting):

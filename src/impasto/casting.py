@@ -92,7 +92,8 @@ def compose(
         scene = with_regions(scene, paintings, given, config, inputs)
     elif not paintings:
         raise ConfigError("no painting", "at least one is wanted")
-    return recoloured(replace(scene, inputs=inputs), config)
+    scene = recoloured(replace(scene, inputs=inputs), config)
+    return as_tile(scene) if config.tileable and content is not None else scene
 
 
 def canvas(config: Config, given: Masks) -> Picture:
@@ -377,6 +378,16 @@ def load_mask(source: PictureSource, role: str, size: Size, of: str) -> Picture:
         given = f"{role} '{mask.name}' is transparent in places"
         raise PictureError(given, "opaque colours are wanted", "fill its background")
     return mask
+
+
+def as_tile(scene: Scene) -> Scene:
+    """The scene with a photograph, and a start, whose opposite borders meet."""
+    photograph, start = (
+        each and replace(each, pixels=image.periodic(each.pixels))
+        for each in (scene.photograph, scene.start)
+    )
+    assert photograph is not None
+    return replace(scene, photograph=photograph, start=start)
 
 
 def recoloured(scene: Scene, config: Config) -> Scene:

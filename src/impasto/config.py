@@ -297,8 +297,8 @@ class Config:
         pooling: ``max`` or ``average``.
         edges: what the network sees beyond the picture: ``replicate`` or ``zeros``.
         tileable: whether the result goes on without a seam where copies of it are laid side by
-            side; its sides are then multiples of TILE_PX. The photograph's own features are those
-            of a picture with borders, so that strength 0 is not quite the photograph there.
+            side; its sides are then multiples of TILE_PX. The photograph's opposite
+            borders are brought together first, and near them it counts less.
         pyramid: from coarse to fine, or at the full size from the start.
         optimizer: ``lbfgs``, ``adam`` or ``gd``, plain gradient descent.
         learning_rate: step size of Adam (in pixel values) and of gradient descent (see

@@ -34,6 +34,7 @@ T = TypeVar("T")
 # Of a stage's input position; a stage that makes more takes smaller windows. The first stage's, so
 # that a window's side is in pixels there.
 REFERENCE_FLOATS = 192.0
+TILE_MARGIN = 0.1  # of a tile's side: nearer to the border a photograph counts less and less
 SMALLEST_SIDE_PX = 64  # of a window: below it halos are most of the work
 LARGEST_SIDE_PX = 512  # that a picture too large to be taken whole is taken in
 
@@ -77,6 +78,8 @@ class Network(Protocol):
     def around(self) -> bool: ...
 
     def going_around(self) -> Network: ...
+
+    def bordered(self) -> Network: ...
 
     def stages(self, layers: Iterable[str], *, apart: bool = False) -> Sequence[Stage]: ...
 
@@ -397,10 +400,11 @@ def objective_of(
     """The loss at one scale, from the photograph (1, 3, H, W) and the paintings at that scale."""
     style = [layer for layer, _ in config.style_layers]
     content = [layer for layer, _ in config.content_layers]
+    paintings = network.bordered()
     where = [region.where for region in regions]
     maps, found = look(network, photograph, side, maps=content, moments=style, where=where)
     styles = {id(each.styles): each for each in regions}
-    wanted = {key: style_of(network, each, config, side) for key, each in styles.items()}
+    wanted = {key: style_of(paintings, each, config, side) for key, each in styles.items()}
     parts = [
         Part(
             region.name,
@@ -411,7 +415,21 @@ def objective_of(
         )
         for region, moments in zip(regions, found, strict=True)
     ]
-    return objective(maps, parts, config)
+    inside = away_from_borders(photograph) if config.tileable else None
+    return objective(maps, parts, config, at_layers(inside, content))
+
+
+def away_from_borders(picture: Tensor) -> Tensor:
+    """0 at a picture's borders and 1 away from them, (1, 1, H, W).
+
+    Where copies of a photograph meet, its own borders are not to be kept.
+    """
+    sides = []
+    for length in picture.shape[2:]:
+        place = torch.arange(length, device=picture.device, dtype=picture.dtype) + 0.5
+        reach = torch.minimum(place, length - place)
+        sides.append((reach / (TILE_MARGIN * length)).clamp(max=1))
+    return (sides[0][:, None] * sides[1])[None, None]
 
 
 def style_of(
@@ -469,7 +487,7 @@ class Evaluator:
         self.side, self.told = side, ""
         self.size: Size = (photograph.shape[2], photograph.shape[3])
         self.kept = None if keep is None else (photograph, keep)
-        make = partial(objective_of, network, photograph, regions, config)
+        make = partial(objective_of, self.network, photograph, regions, config)
         self.objective = self._within_memory(make)
 
     def __call__(self, x: Tensor) -> Point:

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ from impasto.moments import Moments, Sums, eigen, gradient_by_features, position
 from impasto.tiles import Box
 
 Features = Mapping[str, Tensor]  # (1, channels, h, w), by layer name
+NOWHERE_LESS: Mapping[str, Tensor] = MappingProxyType({})
 
 # The root's gradient divides by square roots of eigenvalues. Below this fraction of the largest
 # they are mostly float32 noise, and no one sees them: 0.3 % of the strongest pattern's contrast.
@@ -145,11 +147,19 @@ def at_least(value: Tensor, energy: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Content:
-    """One layer's part of J_content: ``weight * sum (F - target)^2``, Gatys et al. 2015, eq. 1."""
+    """One layer's part of J_content: ``weight * sum (F - target)^2``, Gatys et al. 2015, eq. 1.
+
+    Attributes:
+        layer: whose features.
+        weight: factor.
+        target: the photograph's, (1, channels, h, w).
+        where: how much each position counts, (1, 1, h, w); None is all alike.
+    """
 
     layer: str
     weight: float
     target: Tensor
+    where: Tensor | None = None
 
     @property
     def name(self) -> str:
@@ -157,11 +167,15 @@ class Content:
 
     def error(self, F: Tensor, box: Box) -> float:
         """The sum over a part of the map, without the weight."""
-        return float((positions(F) - positions(box.cut(self.target))).square_().sum())
+        squared = (positions(F) - positions(box.cut(self.target))).square_()
+        if self.where is not None:
+            squared *= box.cut(self.where).reshape(-1, 1)
+        return float(squared.sum())
 
     def gradient(self, F: Tensor, box: Box) -> Tensor:
         """The weighted sum's gradient by that part."""
-        return (F - box.cut(self.target)).mul_(2 * self.weight)
+        by_F = (F - box.cut(self.target)).mul_(2 * self.weight)
+        return by_F if self.where is None else by_F.mul_(box.cut(self.where))
 
 
 @dataclass(frozen=True)
@@ -282,7 +296,12 @@ class Part:
         return sum(float(t.weight * t.distance(self.photograph[t.layer])) for t in terms)
 
 
-def objective(content: Features, parts: Sequence[Part], config: Config) -> Objective:
+def objective(
+    content: Features,
+    parts: Sequence[Part],
+    config: Config,
+    where: Mapping[str, Tensor] = NOWHERE_LESS,
+) -> Objective:
     """The loss that config asks for, from what the network sees of the pictures.
 
     Without a strength it is the paper's: alpha J_content + beta J_style, sums as printed (so that a
@@ -296,11 +315,16 @@ def objective(content: Features, parts: Sequence[Part], config: Config) -> Objec
         content: the photograph's features at config's content layers.
         parts: of the picture, each with its style.
         config: distance, layers, strength, alpha, beta and tv_weight are read.
+        where: by content layer, how much each position counts; without it, all alike.
     """
-    if config.strength is None:
-        return Objective(_paper_terms(content, parts, config), config.tv_weight)
-    _, style_weight = config.weights()
-    return Objective(_balanced_terms(content, parts, config), config.tv_weight * style_weight)
+    paper = config.strength is None
+    terms = (_paper_terms if paper else _balanced_terms)(content, parts, config)
+    counted = (
+        replace(term, where=where.get(term.layer)) if isinstance(term, Content) else term
+        for term in terms
+    )
+    smooth = config.tv_weight * (1.0 if paper else config.weights()[1])
+    return Objective(tuple(counted), smooth)
 
 
 def _paper_terms(

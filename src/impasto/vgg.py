@@ -121,11 +121,15 @@ class VGG(nn.Module):
         """Of its kernels and features."""
         return self._kernel(self.names[0]).weight.dtype
 
-    def going_around(self) -> VGG:
+    def going_around(self, around: bool = True) -> VGG:
         """The same kernels in a network that sees pictures as tiles of an endless one."""
         network = copy(self)  # its modules are the very same
-        network.around = True
+        network.around = around
         return network
+
+    def bordered(self) -> VGG:
+        """The same kernels in one that sees pictures with borders."""
+        return self.going_around(around=False) if self.around else self
 
     def lowered(self, dtype: torch.dtype) -> VGG:
         """Itself, from now on with kernels and features in another type; pictures stay as they are.

@@ -22,7 +22,15 @@ from impasto.image.formats import MAX_QUALITY, QUALITY
 from impasto.image.opening import in_folder
 from impasto.image.reading import PictureSource, load
 from impasto.image.recipe import read_recipe
-from impasto.image.sizes import MAX_PIXELS, MIN_SIDE_PX, check_sides, fit, resize, resize_around
+from impasto.image.sizes import (
+    MAX_PIXELS,
+    MIN_SIDE_PX,
+    check_sides,
+    fit,
+    periodic,
+    resize,
+    resize_around,
+)
 from impasto.image.tensors import Picture, to_pil
 from impasto.image.writing import check_file, check_target, save
 
@@ -39,6 +47,7 @@ __all__ = [
     "fit",
     "in_folder",
     "load",
+    "periodic",
     "read_recipe",
     "resize",
     "resize_around",

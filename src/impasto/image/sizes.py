@@ -77,3 +77,26 @@ def resize_around(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     tall = resize(pixels.repeat(1, 1, 3, 1), (3 * height, pixels.shape[3]))
     tall = tall.narrow(2, height, height)
     return resize(tall.repeat(1, 1, 1, 3), (height, 3 * width)).narrow(3, width, width).contiguous()
+
+
+def periodic(pixels: Tensor) -> Tensor:
+    """The picture (1, C, H, W) with opposite borders brought together, clamped to [0, 1].
+
+    What is taken off is the smoothest picture that does it, so that details stay: the periodic
+    plus smooth decomposition of Moisan 2011, "Periodic Plus Smooth Image Decomposition".
+    """
+    height, width = pixels.shape[2:]
+    exact = pixels.double()
+    jumps = torch.zeros_like(exact)
+    for axis in (2, 3):
+        last = exact.shape[axis] - 1
+        jump = exact.narrow(axis, last, 1) - exact.narrow(axis, 0, 1)
+        jumps.narrow(axis, 0, 1).add_(jump)
+        jumps.narrow(axis, last, 1).sub_(jump)
+    down = 2 * torch.cos(2 * torch.pi * torch.fft.fftfreq(height, dtype=torch.double))
+    across = 2 * torch.cos(2 * torch.pi * torch.fft.rfftfreq(width, dtype=torch.double))
+    laplacian = down[:, None] + across - 4
+    laplacian[0, 0] = 1  # the mean is no jump's
+    smooth = torch.fft.irfft2(torch.fft.rfft2(jumps) / laplacian, s=(height, width))
+    joined: Tensor = (exact - smooth).clamp(0, 1).to(pixels)
+    return joined
