@@ -12,7 +12,7 @@ from impasto.config import Config, schedule
 from impasto.descent import STALLED
 from impasto.errors import DivergenceError
 from impasto.evaluation import Evaluator, Region
-from impasto.image import resize
+from impasto.image import resize, resize_around
 from impasto.optimize import Subject, enlarge, optimize
 from impasto.vgg import VGG, Stage
 
@@ -179,3 +179,10 @@ def test_more_strength_means_more_style_and_less_photograph():
     content, style = zip(*(distances(s) for s in (0.1, 0.3, 0.8)), strict=True)
     assert list(content) == sorted(content)
     assert list(style) == sorted(style, reverse=True)
+
+
+def test_a_tile_is_enlarged_as_one():
+    tile = 0.3 + 0.4 * noise_picture(32, 48)
+    found = enlarge(tile, (64, 96), None, around=True)
+    assert torch.equal(found, resize_around(tile, (64, 96)))
+    assert not torch.equal(found, enlarge(tile, (64, 96), None))

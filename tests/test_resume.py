@@ -39,7 +39,7 @@ LONG = (*SMALL, "--iterations", "160", "--snapshots", "1,50,last")
 # Imports once what takes long; each command is then a process of its own, to be killed as any.
 SERVER = """
 import json, os, signal, sys
-import impasto.api, impasto.cli.stylize
+import impasto.api, impasto.cli.work
 from pathlib import Path
 from impasto import checkpoint, config, image, timeline
 checkpoint.INTERVAL_S = 0.0  # one after every iteration

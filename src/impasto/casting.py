@@ -245,30 +245,32 @@ def with_regions(
     longest = longest_px(scene.photograph, config)
     own = own_styles(given.regions, where, config, longest, inputs)
     painted = masked(paintings, given.style_masks, list(where), inputs)
+    kept = [colour for colour in where if own.get(colour) == PHOTO]
+    keep = torch.stack([where[colour] for colour in kept]).sum(0) if kept else None
     areas: list[Area] = []
-    keep: Tensor | None = None
     for colour, part in where.items():
-        name = masks.colour_name(colour)
-        if own.get(colour) == PHOTO:
-            keep = part if keep is None else keep + part
-            continue
         mine = own.get(colour)
         if isinstance(mine, Painting):
-            areas.append(Area((mine,), name, part))
-        else:
+            areas.append(Area((mine,), masks.colour_name(colour), part))
+        elif mine is None:
             areas.append(area_of(colour, part, painted))
-    if not areas:
-        raise ConfigError("every region stays as photographed", "at least one with a painting")
-    used = {id(each) for area in areas for each in area.styles}
-    idle = next((each for each in painted if id(each) not in used), None)
-    if idle:
-        raise ConfigError(f"painting '{idle.name}' has no region", "each region has one already")
+    check_all_used(areas, painted)
     regions: dict[str, str | None] = {
         **{area.name: " + ".join(each.name for each in area.styles) for area in areas},
-        **{masks.colour_name(colour): None for colour in where if own.get(colour) == PHOTO},
+        **{masks.colour_name(colour): None for colour in kept},
     }
     original = scene.photograph if keep is not None else None
     return replace(scene, areas=tuple(areas), keep=keep, original=original, regions=regions)
+
+
+def check_all_used(areas: Sequence[Area], paintings: Sequence[Painting]) -> None:
+    """Raise a ConfigError where nothing is painted, or a painting is for nothing."""
+    if not areas:
+        raise ConfigError("every region stays as photographed", "at least one with a painting")
+    used = {id(each) for area in areas for each in area.styles}
+    idle = next((each for each in paintings if id(each) not in used), None)
+    if idle:
+        raise ConfigError(f"painting '{idle.name}' has no region", "each region has one already")
 
 
 def area_of(colour: Colour, where: Tensor, paintings: Sequence[Painting]) -> Area:

@@ -14,14 +14,9 @@ import typer
 
 from impasto.cli import options as o
 from impasto.cli.order import Order, as_tuples
-from impasto.cli.stylize import (
-    check_unused,
-    checkpoint_folder,
-    find_checkpoint,
-    parse_regions,
-    run,
-)
-from impasto.config import PHOTO, STARTS, Config, parse_fit, parse_size
+from impasto.cli.stylize import parse_regions
+from impasto.cli.work import check_unused, checkpoint_folder, find_checkpoint, run
+from impasto.config import PHOTO, Config, parse_fit, parse_size
 from impasto.errors import PictureError, WeightsError, printable
 
 Given = Annotated[
@@ -88,20 +83,16 @@ def rerun(
     here |= {"device": device, "precision": precision}
     here["backbone"] = backbone_of(recipe, backbone, picture)
     config = config_of(recipe, picture, here)
-    if config.start not in STARTS:
-        config = replace(config, start=str(find("start", start, recipe, picture)))
-    suffix = size if size else "again"
-    target = output or Path(f"{picture.stem}-{suffix}{picture.suffix}")
-    for role, given in {"photograph": photo, "mask": mask, "start": start}.items():
-        if given and role not in inputs_of(recipe):
-            raise PictureError(f"{option_of(role)} '{given}': '{picture}' was made without one")
+    began = find_if_any("start", start, recipe, picture)
+    config = replace(config, start=str(began)) if began else config
+    target = output or Path(f"{picture.stem}-{size or 'again'}{picture.suffix}")
     order = Order(
-        find("photograph", photo, recipe, picture) if "photograph" in inputs_of(recipe) else None,
+        find_if_any("photograph", photo, recipe, picture),
         tuple(map(str, find_all("painting", painting, recipe, picture))),
         config,
         target,
         bits=int(str(recipe.get("bits", 8))),
-        mask=find("mask", mask, recipe, picture) if "mask" in inputs_of(recipe) else None,
+        mask=find_if_any("mask", mask, recipe, picture),
         style_masks=tuple(find_all("style mask", style_mask, recipe, picture)),
         regions=regions_of(region or (), recipe, picture),
     )
@@ -155,6 +146,17 @@ def inputs_of(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
     """Names and checksums by role; empty where the recipe has none."""
     inputs = recipe.get("inputs")
     return inputs if isinstance(inputs, Mapping) else {}
+
+
+def find_if_any(
+    role: str, given: Path | None, recipe: Mapping[str, Any], picture: Path
+) -> Path | None:
+    """The file that had a role; None where none had, and none is given."""
+    if role in inputs_of(recipe):
+        return find(role, given, recipe, picture)
+    if given:
+        raise PictureError(f"{option_of(role)} '{given}': '{picture}' was made without one")
+    return None
 
 
 def find_all(

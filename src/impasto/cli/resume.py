@@ -9,7 +9,7 @@ import typer
 
 from impasto.cli import options as o
 from impasto.cli.order import Order
-from impasto.cli.stylize import going_on, run
+from impasto.cli.work import going_on, run
 
 Folder = Annotated[
     Path,

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from impasto.cli import options as o
 from impasto.cli.order import Order
-from impasto.cli.stylize import begin, config_and_paintings, named_after
+from impasto.cli.stylize import config_and_paintings, named_after
+from impasto.cli.work import begin
 from impasto.config import Config
 
 Size = Annotated[
