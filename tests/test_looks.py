@@ -140,6 +140,8 @@ def test_so_it_is_with_16_bits_a_start_of_its_own_and_in_windows(folder, capsys)
     more = ("--bits", 16, "--start", "painting.png", "--fit", "tiles")
     impasto(capsys, "stylize", "photo.png", "night-swirls", "-o", "a.png", *QUICK, *more)
     impasto(capsys, "rerun", "a.png", "-o", "b.png", "-q")
+    impasto(capsys, "rerun", "a.png", "-o", "b.jpg", "-q")  # which holds 8
+    assert image.read_recipe("b.jpg")["bits"] == 8
     assert Path("b.png").read_bytes() == Path("a.png").read_bytes()
 
 

@@ -91,7 +91,7 @@ def rerun(
         tuple(map(str, find_all("painting", painting, recipe, picture))),
         config,
         target,
-        bits=int(str(recipe.get("bits", 8))),
+        bits=min(int(str(recipe.get("bits", 8))), image.most_bits(target)),
         mask=find_if_any("mask", mask, recipe, picture),
         style_masks=tuple(find_all("style mask", style_mask, recipe, picture)),
         regions=regions_of(region or (), recipe, picture),

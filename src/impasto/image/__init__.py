@@ -32,7 +32,7 @@ from impasto.image.sizes import (
     resize_around,
 )
 from impasto.image.tensors import Picture, to_pil
-from impasto.image.writing import check_file, check_target, save
+from impasto.image.writing import check_file, check_target, most_bits, save
 
 __all__ = [
     "MAX_PIXELS",
@@ -47,6 +47,7 @@ __all__ = [
     "fit",
     "in_folder",
     "load",
+    "most_bits",
     "periodic",
     "read_recipe",
     "resize",

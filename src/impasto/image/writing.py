@@ -38,6 +38,11 @@ def _target_format(path: Path, what: str, bits: int) -> Format:
     return form
 
 
+def most_bits(path: Path) -> int:
+    """A channel, that a file of this name can hold."""
+    return 16 if any(path.suffix.lower() in form.suffixes and form.deep for form in FORMATS) else 8
+
+
 def _check_place(path: Path, what: str) -> None:
     """That a file can be made or replaced here; path is resolved."""
     if path.is_dir():
