@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage import data
 
-from conftest import signals_as_before
+from conftest import impasto, signals_as_before
 from impasto import api, checkpoint, timeline
 from impasto.cli import main
 from impasto.cli.order import Order
@@ -42,14 +42,6 @@ FOLDER = Path("out-checkpoint")
 SUFFIXES = [form.suffix for form in FORMS]
 # RMS that a lossy film of 64 px may be off by; the start and the result are 0.3 apart.
 CLOSE = 0.05
-
-
-def impasto(capsys, *words, status=0):
-    with pytest.raises(SystemExit) as exit_:
-        main([str(word) for word in words])
-    out = capsys.readouterr()
-    assert (exit_.value.code or 0) == status, out
-    return out
 
 
 def frames_of(path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -67,17 +67,7 @@ def gif(shots: Iterable[Shot], frames_per_s: int) -> bytes:
     shown = list(shots)
     palette = shared_palette([frame for frame, _ in shown])
     frames = (palette_image(frame, palette) for frame, _ in shown)
-    buffer = io.BytesIO()
-    next(frames).save(
-        buffer,
-        "GIF",
-        save_all=True,
-        append_images=frames,
-        duration=durations_ms(shown, frames_per_s),
-        loop=0,
-        optimize=False,
-    )
-    return buffer.getvalue()
+    return animated("GIF", frames, durations_ms(shown, frames_per_s), optimize=False)
 
 
 def webp(shots: Iterable[Shot], frames_per_s: int) -> bytes:
@@ -89,16 +79,23 @@ def webp(shots: Iterable[Shot], frames_per_s: int) -> bytes:
     import PIL.Image
 
     shown = list(shots)
-    first, *others = (PIL.Image.fromarray(frame) for frame, _ in shown)
+    frames = (PIL.Image.fromarray(frame) for frame, _ in shown)
+    return animated("WEBP", frames, durations_ms(shown, frames_per_s), **WEBP_SETTINGS)
+
+
+def animated(
+    name: str, frames: Iterator[Image.Image], durations: Sequence[int], **settings: object
+) -> bytes:
+    """A file of Pillow's that plays its frames for ever, each for so many milliseconds."""
     buffer = io.BytesIO()
-    first.save(
+    next(frames).save(
         buffer,
-        "WEBP",
+        name,
         save_all=True,
-        append_images=others,
-        duration=durations_ms(shown, frames_per_s),
+        append_images=frames,
+        duration=list(durations),
         loop=0,
-        **WEBP_SETTINGS,
+        **settings,
     )
     return buffer.getvalue()
 

@@ -128,17 +128,12 @@ def optimize(
             picture = enlarge(picture, scale, subject.detail, around=config.tileable)
         evaluate = evaluator(network, subject, scale, config, side)
         minimizer = minimizer_for(config, evaluate, picture)
-        if known and done > begin:
-            minimizer.restore(known)
-        elif known:
-            minimizer.inherit(known)
+        hand_on(known, minimizer, begun=done > begin)
         known = after = None  # its tensors may go
         for iteration in range(done + 1, end + 1):
             note = minimizer.step()  # one that has converged stays where it is
-            note = "; ".join(filter(None, (evaluate.news(), note)))
-            yield step_at(minimizer, iteration, total, scale, note)
-        picture, done, side = minimizer.point.x, end, evaluate.side
-        known = minimizer.state()
+            yield step_at(minimizer, iteration, total, scale, (evaluate.news(), note))
+        picture, done, side, known = minimizer.point.x, end, evaluate.side, minimizer.state()
 
 
 def evaluator(
@@ -149,8 +144,19 @@ def evaluator(
     return Evaluator(network, photograph, regions, config, side, subject.keep(scale))
 
 
-def step_at(minimizer: Minimizer, iteration: int, total: int, scale: Size, note: str) -> Step:
+def hand_on(known: State | None, minimizer: Minimizer, *, begun: bool) -> None:
+    """Give a minimiser what another knew: all, where it goes on with that one's scale."""
+    if known and begun:
+        minimizer.restore(known)
+    elif known:
+        minimizer.inherit(known)
+
+
+def step_at(
+    minimizer: Minimizer, iteration: int, total: int, scale: Size, notes: Sequence[str]
+) -> Step:
     """The Step of an iteration that has brought the minimiser to where it stands."""
+    note = "; ".join(filter(None, notes))
     point, state = minimizer.point, minimizer.state()
     return Step(
         iteration, total, scale, point.loss, point.losses, note, pixels=point.x, state=state

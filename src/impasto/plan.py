@@ -6,7 +6,7 @@ window's feature maps, and the pictures that a minimiser holds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -97,12 +97,10 @@ def plan(
         work = work_bytes(network, size, originals, config, side, regions=regions, keep=keep)
         return Plan(side, used_bytes + work, limit)
 
-    whole, side = at(None), LARGEST_SIDE_PX
+    whole = at(None)
     if config.fit == "whole" or (config.fit != "tiles" and whole.peak_bytes <= limit):
         return whole
-    while at(side).peak_bytes > limit and side // 2 >= SMALLEST_SIDE_PX:
-        side //= 2
-    tiled = at(side)
+    tiled = widest(at, limit)
     if allowed and tiled.peak_bytes > limit:
         raise ConfigError(
             f"fit {allowed / GIGABYTE:.2g} GB for {size[1]} x {size[0]} px",
@@ -110,6 +108,14 @@ def plan(
             "try a smaller --size",
         )
     return tiled
+
+
+def widest(at: Callable[[int | None], Plan], limit: int) -> Plan:
+    """The plan with the largest windows that keeps to a limit, or else with the smallest."""
+    side = LARGEST_SIDE_PX
+    while at(side).peak_bytes > limit and side // 2 >= SMALLEST_SIDE_PX:
+        side //= 2
+    return at(side)
 
 
 def work_bytes(

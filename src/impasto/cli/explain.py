@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import TaskID, TextColumn
 
 from impasto.cli import options as o
-from impasto.cli.process import Stream, hear_stops, hold_memory, ignore_stops
-from impasto.cli.progress import clock, is_dumb
+from impasto.cli.process import hear_stops, hold_memory, ignore_stops
+from impasto.cli.progress import bar_on, clock, console_for
 from impasto.cli.stylize import parse_setting
 from impasto.config import Config, configure, parse_size
 from impasto.errors import printable
@@ -119,16 +117,9 @@ class Teller:
 
     def __init__(self, report: Report, *, quiet: bool) -> None:
         self.parts = report.parts
-        stderr = Stream(sys.stderr)
-        self.console = Console(file=cast(Any, stderr), quiet=quiet, highlight=False)
-        self.progress = Progress(
-            TextColumn("{task.fields[number]}/{task.fields[count]}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.description}"),
-            TextColumn("{task.fields[left]}"),
-            console=self.console,
-            disable=quiet or not self.console.is_terminal or is_dumb(self.console),
-        )
+        self.console = console_for(quiet=quiet)
+        count, left = "{task.fields[number]}/{task.fields[count]}", "{task.fields[left]}"
+        self.progress = bar_on(self.console, count, TextColumn(left))
         self.task: TaskID | None = None
         self.number = 0  # of runs that are there
         self.there = self.done = 0.0  # work of those, and work done since the start

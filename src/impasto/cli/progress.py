@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn
 
 from impasto.cli.process import Stream
 from impasto.config import schedule
@@ -37,8 +37,7 @@ class Narrator:
 
     def __init__(self, job: Job, *, quiet: bool = False) -> None:
         self.job, self.quiet = job, quiet
-        stderr = cast(IO[str], Stream(sys.stderr))
-        self.console = Console(file=stderr, quiet=quiet, highlight=False)
+        self.console = console_for(quiet=quiet)
         plan = schedule(job.size, job.config)
         self.pixels = [
             h * w * (1 if place else SCALE_BEGINS)
@@ -47,15 +46,9 @@ class Narrator:
         ]
         self.seconds_per_pixel: float | None = None
         self.last_s = time.monotonic()
-        self.bar = self.console.is_terminal and not quiet and not is_dumb(self.console)
-        self.progress = Progress(
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.description}"),
-            TextColumn("{task.fields[left]}"),
-            console=self.console,
-            disable=not self.bar,
-        )
+        self.bar = draws(self.console)
+        count, left = "{task.completed:.0f}/{task.total:.0f}", TextColumn("{task.fields[left]}")
+        self.progress = bar_on(self.console, count, left)
         self.task: TaskID | None = None
 
     def introduce(self) -> None:
@@ -131,6 +124,28 @@ class Narrator:
 
     def _seconds_left(self, iteration: int) -> float:
         return (self.seconds_per_pixel or 0.0) * sum(self.pixels[iteration:])
+
+
+def console_for(*, quiet: bool) -> Console:
+    """Standard error, on which nobody has to listen."""
+    return Console(file=cast(IO[str], Stream(sys.stderr)), quiet=quiet, highlight=False)
+
+
+def draws(console: Console) -> bool:
+    """Whether a bar can be drawn and is wanted."""
+    return console.is_terminal and not console.quiet and not is_dumb(console)
+
+
+def bar_on(console: Console, count: str, left: ProgressColumn) -> Progress:
+    """A bar between how many are done, and what is done now and the time left."""
+    return Progress(
+        TextColumn(count),
+        BarColumn(bar_width=None),
+        TextColumn("{task.description}"),
+        left,
+        console=console,
+        disable=not draws(console),
+    )
 
 
 def is_dumb(console: Console) -> bool:

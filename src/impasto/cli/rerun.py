@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from itertools import takewhile
 from pathlib import Path
@@ -82,10 +81,9 @@ def rerun(
     here: dict[str, Any] = {"size": size and parse_size(size), "fit": fit and parse_fit(fit)}
     here |= {"device": device, "precision": precision}
     here["backbone"] = backbone_of(recipe, backbone, picture)
+    here["start"] = find_if_any("start", start, recipe, picture)
     config = config_of(recipe, picture, here)
-    began = find_if_any("start", start, recipe, picture)
-    config = replace(config, start=str(began)) if began else config
-    target = output or Path(f"{picture.stem}-{size or 'again'}{picture.suffix}")
+    target = output or free_name(picture, size or "again")
     order = Order(
         find_if_any("photograph", photo, recipe, picture),
         tuple(map(str, find_all("painting", painting, recipe, picture))),
@@ -96,9 +94,14 @@ def rerun(
         style_masks=tuple(find_all("style mask", style_mask, recipe, picture)),
         regions=regions_of(region or (), recipe, picture),
     )
-    if not output:
-        check_unused(target)
     repeat(order, picture, recipe, quiet, whole=not (size or fit))
+
+
+def free_name(picture: Path, suffix: str) -> Path:
+    """A result's name after a picture's, in the current folder, that is not taken."""
+    target = Path(f"{picture.stem}-{suffix}{picture.suffix}")
+    check_unused(target)
+    return target
 
 
 def repeat(

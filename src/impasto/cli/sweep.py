@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID, TimeRemainingColumn
 
 from impasto.cli import options as o
 from impasto.cli.process import (
-    Stream,
     hear_stops,
     hold_memory,
     ignore_stops,
     release_memory,
 )
-from impasto.cli.progress import is_dumb
+from impasto.cli.progress import bar_on, console_for
 from impasto.cli.stylize import parse_setting
 from impasto.config import Config, schedule
 from impasto.errors import ConfigError, PictureError, printable
@@ -130,16 +127,9 @@ class Teller:
 
     def __init__(self, cells: Sequence[Cell], *, quiet: bool) -> None:
         self.cells, self.number = cells, 0
-        stderr = Stream(sys.stderr)
-        self.console = Console(file=cast(Any, stderr), quiet=quiet, highlight=False)
-        self.progress = Progress(
-            TextColumn("{task.fields[number]}/{task.fields[count]}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.description}"),
-            TimeRemainingColumn(compact=True),
-            console=self.console,
-            disable=quiet or not self.console.is_terminal or is_dumb(self.console),
-        )
+        self.console = console_for(quiet=quiet)
+        count = "{task.fields[number]}/{task.fields[count]}"
+        self.progress = bar_on(self.console, count, TimeRemainingColumn(compact=True))
         self.task: TaskID | None = None
 
     def __enter__(self) -> Teller:
