@@ -23,13 +23,16 @@ from pathlib import Path
 import torch
 from skimage import data
 
-from impasto import api, image, styles
+from impasto import pictures
 from impasto.cli.process import hold_memory
 from impasto.config import Config, configure
-from impasto.conv import KERNEL_PX, FrozenConvolution
-from impasto.evaluation import LARGEST_SIDE_PX, Evaluator, Region
-from impasto.plan import HELD_BYTES
-from impasto.vgg import VGG
+from impasto.job.plan import HELD_BYTES
+from impasto.job.prepare import prepare
+from impasto.network.conv import KERNEL_PX, FrozenConvolution
+from impasto.network.vgg import VGG
+from impasto.pictures import styles
+from impasto.transfer.evaluation import Evaluator, Region
+from impasto.transfer.walk import LARGEST_SIDE_PX
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
 BEGIN, END = "<!-- make bench -->\n", "<!-- end of make bench -->\n"
@@ -118,8 +121,8 @@ def iteration_row(size: int, peak: float) -> Row:
     """One iteration of VGG-19's shape: features, losses and gradient, two ways by turns."""
     torch.manual_seed(0)
     state, shape = vgg19_shape(), (round(size * ASPECT), size)
-    photograph = image.resize(image.load(PHOTOGRAPH()).pixels, shape)
-    painting = image.resize(image.load(styles.find(PAINTING)).pixels, shape)
+    photograph = pictures.resize(pictures.load(PHOTOGRAPH()).pixels, shape)
+    painting = pictures.resize(pictures.load(styles.find(PAINTING)).pixels, shape)
     evaluate = Evaluator(
         VGG(state, edges="replicate"), photograph, [Region.whole(painting)], Config()
     )
@@ -144,13 +147,14 @@ def iteration_row(size: int, peak: float) -> Row:
 
 YARDSTICK = """
 import json, sys, time
-from impasto import api
+from impasto.job.prepare import prepare
+from impasto.job.job import network_of
 from impasto.cli.process import hold_memory
 from impasto.config import configure
 from skimage import data
 hold_memory()
 started = time.perf_counter()
-job = api.prepare(data.coffee(), "night-swirls", configure(backbone="vgg16"))
+job = prepare(data.coffee(), "night-swirls", configure(backbone="vgg16"))
 steps = []
 for step in job.steps():
     steps.append((time.perf_counter() - started, step.loss, step.scale == job.size))
@@ -205,7 +209,7 @@ def measure_one(size: int, fit: str) -> dict[str, float]:
     """The optimiser's iteration at one size, and the most memory that the process held."""
     iterations = max(2, LARGE_SIZES_PX[-1] // size)
     config = configure(size=size, fit=fit, backbone="vgg16", pyramid=False, iterations=iterations)
-    job = api.prepare(PHOTOGRAPH()[CROP], PAINTING, config)
+    job = prepare(PHOTOGRAPH()[CROP], PAINTING, config)
     hold_memory(*([HELD_BYTES] if job.plan.side else []))
     marks = [time.perf_counter() for _ in job.steps()]
     return {

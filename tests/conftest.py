@@ -11,10 +11,10 @@ import torch
 from skimage import data
 from torch import Tensor
 
-from impasto import evaluation
 from impasto.cli import main
 from impasto.cli.process import STOPS
-from impasto.vgg import VGG
+from impasto.network.vgg import VGG
+from impasto.transfer import walk
 
 CHANNELS = (6, 8, 10, 12, 14)  # of a network small enough for float64 and many sizes
 CONVOLUTIONS = (2, 2, 3, 3, 1)
@@ -91,7 +91,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def small_windows(monkeypatch):
     """Windows' sides are pixels of the small network, too, which makes few numbers a pixel."""
-    monkeypatch.setattr(evaluation, "REFERENCE_FLOATS", SMALL_FLOATS)
+    monkeypatch.setattr(walk, "REFERENCE_FLOATS", SMALL_FLOATS)
 
 
 @pytest.fixture

@@ -15,12 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage import data
 
-from impasto import api, image, styles, weights
-from impasto.api import CTRL_C, Snapshots, stylize
+from impasto import pictures
+from impasto.api import stylize
 from impasto.config import LAST, Config, configure
 from impasto.errors import ConfigError, ImpastoError, PictureError
-from impasto.optimize import optimize
-from impasto.scene import painting_size
+from impasto.job import job as room
+from impasto.job.job import CTRL_C, Snapshots
+from impasto.job.prepare import choose_dtype, prepare
+from impasto.job.scene import painting_size
+from impasto.network import weights
+from impasto.pictures import styles
+from impasto.transfer.optimize import optimize
 
 FEW = {"size": 96, "iterations": 6, "backbone": "vgg16"}
 
@@ -51,7 +56,7 @@ def test_the_history_has_a_row_an_iteration_and_the_loss_falls(result):
 
 def test_a_saved_picture_carries_its_recipe_and_no_path(result, tmp_path):
     path = result.save(tmp_path / "out.png")
-    recipe = image.read_recipe(path)
+    recipe = pictures.read_recipe(path)
     assert recipe["settings"]["size"] == 96
     assert recipe["backbone"]["name"] == "vgg16"
     assert len(recipe["backbone"]["sha256"]) == 64
@@ -60,7 +65,7 @@ def test_a_saved_picture_carries_its_recipe_and_no_path(result, tmp_path):
     assert recipe["losses"]["total"] == pytest.approx(result.history[-1]["loss"])
     assert str(tmp_path) not in str(recipe)
     with pytest.raises(PictureError):
-        image.read_recipe(result.save(tmp_path / "bare.png", recipe=False))
+        pictures.read_recipe(result.save(tmp_path / "bare.png", recipe=False))
 
 
 def test_a_recipes_settings_make_the_same_picture_again(photograph, result):
@@ -106,7 +111,7 @@ def test_what_breaks_on_the_way_keeps_the_picture_and_says_why(photograph, monke
         yield from itertools.islice(optimize(*words), 3)
         raise RuntimeError("no memory\nleft")
 
-    monkeypatch.setattr(api, "optimize", breaking)
+    monkeypatch.setattr(room, "optimize", breaking)
     result = stylize(photograph, "charcoal", **FEW)
     assert result.stopped == "no memory left"
     assert len(result.history) == 3
@@ -124,7 +129,7 @@ def test_what_breaks_before_the_first_step_or_in_a_listener_is_raised(photograph
         raise RuntimeError("at once")
         yield
 
-    monkeypatch.setattr(api, "optimize", broken)
+    monkeypatch.setattr(room, "optimize", broken)
     with pytest.raises(RuntimeError, match="at once"):
         stylize(photograph, "charcoal", **FEW)
 
@@ -233,7 +238,7 @@ def test_with_luminance_alone_every_picture_has_the_photographs_colours(photogra
         on_step=lambda s: shown.append(s.picture()),
         **FEW,
     )
-    wanted = image.load(photograph).pixels
+    wanted = pictures.load(photograph).pixels
     for pixels in (run.pixels, shown[-1]):
         inside = ((pixels > 0) & (pixels < 1)).all(1).flatten()
         assert float((chroma(pixels) - chroma(wanted))[:, inside].abs().max()) < 1e-5
@@ -248,14 +253,14 @@ def test_a_stopped_run_with_luminance_alone_has_the_photographs_colours_too(phot
 
     run = stylize(photograph, "night-swirls", color="luminance", on_step=stop, **FEW)
     assert run.stopped == CTRL_C
-    wanted = image.load(photograph).pixels
+    wanted = pictures.load(photograph).pixels
     inside = ((run.pixels > 0) & (run.pixels < 1)).all(1).flatten()
     assert float((chroma(run.pixels) - chroma(wanted))[:, inside].abs().max()) < 1e-5
 
 
 def test_recoloured_a_picture_comes_out_in_the_palette_asked_for(photograph):
-    photo = image.load(photograph).pixels
-    paint = image.load(styles.find("night-swirls")).pixels
+    photo = pictures.load(photograph).pixels
+    paint = pictures.load(styles.find("night-swirls")).pixels
     means = {}
     for color in ("painted", "photo", "painting"):
         run = stylize(
@@ -318,7 +323,7 @@ def test_the_papers_vgg19_says_how_to_get_it(photograph, monkeypatch, tmp_path):
 
 def test_auto_takes_the_embedded_network_where_there_is_no_other(photograph, monkeypatch, tmp_path):
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
-    job = api.prepare(photograph, "charcoal", configure(size=64))
+    job = prepare(photograph, "charcoal", configure(size=64))
     assert job.backbone.name == "vgg16"
     assert "embedded" in job.backbone.source
 
@@ -332,23 +337,25 @@ def test_bfloat16_is_for_cuda_and_taken_there_where_it_is_real(monkeypatch):
     cuda = torch.device("cuda")
     for real, expected in ((True, torch.bfloat16), (False, torch.float32)):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda real=real, **_: real)
-        assert api.choose_dtype("auto", cuda) == expected
-    assert api.choose_dtype("float32", cuda) == torch.float32
-    assert api.choose_dtype("auto", torch.device("cpu")) == torch.float32
+        assert choose_dtype("auto", cuda) == expected
+    assert choose_dtype("float32", cuda) == torch.float32
+    assert choose_dtype("auto", torch.device("cpu")) == torch.float32
     with pytest.raises(ConfigError, match="precision 'bfloat16' on cpu; it is for CUDA"):
-        api.choose_dtype("bfloat16", torch.device("cpu"))
+        choose_dtype("bfloat16", torch.device("cpu"))
 
 
 LOWERED = """
 import torch
 from skimage import data
-from impasto import image, styles, weights
+from impasto import pictures
+from impasto.network import weights
+from impasto.pictures import styles
 from impasto.config import Config
-from impasto.evaluation import Evaluator, Region
-from impasto.vgg import VGG
+from impasto.transfer.evaluation import Evaluator, Region
+from impasto.network.vgg import VGG
 state = weights.resolve("vgg16").state
-photograph = image.resize(image.load(data.coffee()).pixels, (96, 128))
-painting = image.resize(image.load(styles.find("night-swirls")).pixels, (96, 128))
+photograph = pictures.resize(pictures.load(data.coffee()).pixels, (96, 128))
+painting = pictures.resize(pictures.load(styles.find("night-swirls")).pixels, (96, 128))
 for side in (None, 64):
     full, low = (
         Evaluator(VGG(state).lowered(dtype), photograph, [Region.whole(painting)], Config(), side)(

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from impasto import checkpoint, weights
-from impasto.checkpoint import FILE, TEMPORARY, Checkpoint, Keeper
 from impasto.errors import CheckpointError
-from impasto.optimize import Step
+from impasto.job import checkpoint
+from impasto.job.checkpoint import FILE, TEMPORARY, Checkpoint, Keeper
+from impasto.network import weights
+from impasto.transfer.optimize import Step
 
 FACTS = {
     "settings": {"size": 64, "strength": 0.5, "style_layers": [["relu1_1", 1.0], ["relu2_1", 3.0]]},

@@ -18,14 +18,14 @@ import pytest
 from PIL.PngImagePlugin import PngInfo
 from rich.console import Console
 
-from impasto import image
-from impasto.api import Snapshots
+from impasto import pictures
 from impasto.cli import main
 from impasto.cli.pictures import text
 from impasto.cli.progress import Narrator, clock, describe, is_dumb
 from impasto.errors import PictureError
-from impasto.optimize import Step
-from impasto.styles import STYLES
+from impasto.job.job import Snapshots
+from impasto.pictures.styles import STYLES
+from impasto.transfer.optimize import Step
 
 QUICK = ["--size", "64", "--iterations", "4", "--backbone", "vgg16"]
 
@@ -291,7 +291,7 @@ CRAFTED = {
 @pytest.mark.parametrize("as_json", [(), ("--json",)])
 @pytest.mark.parametrize("case", CRAFTED)
 def test_a_strangers_recipe_is_shown_without_harm(folder, capsys, case, as_json):
-    image.save(image.load("photo.png").pixels, "crafted.png", recipe=CRAFTED[case])
+    pictures.save(pictures.load("photo.png").pixels, "crafted.png", recipe=CRAFTED[case])
     output = impasto("show", "crafted.png", *as_json, capsys=capsys)
     assert output.out.replace("\n", "").isprintable()
 
@@ -347,7 +347,7 @@ def test_an_unexpected_error_is_a_line_and_a_traceback_on_demand(folder, capsys,
     def broken(*_args):
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("impasto.api.prepare", broken)
+    monkeypatch.setattr("impasto.job.prepare.prepare", broken)
     err = impasto("stylize", "photo.png", "charcoal", "-o", "o.png", status=1, capsys=capsys).err
     assert "RuntimeError: boom" in err
     assert "Traceback" not in err
@@ -360,7 +360,7 @@ def test_running_out_of_memory_says_what_to_try(folder, capsys, monkeypatch):
     def broken(*_args):
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: ...")
 
-    monkeypatch.setattr("impasto.api.prepare", broken)
+    monkeypatch.setattr("impasto.job.prepare.prepare", broken)
     err = impasto("stylize", "photo.png", "charcoal", "-o", "o.png", status=1, capsys=capsys).err
     assert "smaller --size" in err
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from skimage import data
 
 from conftest import noise_picture
-from impasto import color, image
-from impasto.color import (
+from impasto import pictures
+from impasto.pictures import color
+from impasto.pictures.color import (
     LUMA,
     grey,
     luminance,
@@ -31,7 +32,7 @@ def colours(picture):
 
 
 def shown(picture, size=(60, 80)):
-    return image.resize(image.load(picture).pixels, size)
+    return pictures.resize(pictures.load(picture).pixels, size)
 
 
 def muted(picture):

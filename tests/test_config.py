@@ -12,19 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impasto.config import (
-    LAST,
-    PRESETS,
-    Config,
-    configure,
-    parse_fit,
-    parse_layers,
-    parse_number,
-    parse_size,
-    parse_snapshots,
-    schedule,
-)
+from impasto.config import LAST, PRESETS, Config, configure, schedule
 from impasto.errors import ConfigError
+from impasto.parsing import parse_fit, parse_layers, parse_number, parse_size, parse_snapshots
 
 sides = st.integers(16, 9000)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import noise_picture, small_state
-from impasto.conv import (
+from impasto.network.conv import (
     PATCH_PX,
     FrozenConvolution,
     Winograd,
@@ -18,7 +18,7 @@ from impasto.conv import (
     transform_kernel,
     transforms,
 )
-from impasto.vgg import VGG
+from impasto.network.vgg import VGG
 
 VGG_CHANNELS = [(64, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 512), (512, 512)]
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}  # of the largest value

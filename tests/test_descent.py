@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from impasto.descent import BACKTRACKS, LBFGS, STALLED, Adam, GradientDescent, Point
 from impasto.errors import DivergenceError
+from impasto.transfer.descent import BACKTRACKS, LBFGS, STALLED, Adam, GradientDescent, Point
 
 EXACT = torch.float64
 

@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 from skimage import data
 
 from conftest import CONVOLUTIONS, noise_picture, small_state
-from impasto import evaluation, image, losses, styles, weights
+from impasto import pictures
 from impasto.config import PRESETS, Config
-from impasto.evaluation import Evaluator, Region, look, ran_out_of_memory, walk
-from impasto.vgg import VGG, Stage
+from impasto.network import weights
+from impasto.network.vgg import VGG, Stage
+from impasto.pictures import styles
+from impasto.transfer import evaluation, losses
+from impasto.transfer.evaluation import Evaluator, Region, look, ran_out_of_memory
+from impasto.transfer.walk import walk
 
 EXACT = torch.float64
 VGG19 = (2, 2, 4, 4, 4)
@@ -90,9 +94,9 @@ def test_style_does_not_know_where_a_tile_begins(distance):
 
 def real_pictures(*size):
     """A photograph, a painting, and something between the photograph and noise."""
-    photograph, painting = image.load(data.coffee()), image.load(styles.find("night-swirls"))
-    shown = image.resize(photograph.pixels, size)
-    return shown, image.resize(painting.pixels, size), shown.lerp(noise_picture(*size, 3), 0.3)
+    photograph, painting = pictures.load(data.coffee()), pictures.load(styles.find("night-swirls"))
+    shown = pictures.resize(photograph.pixels, size)
+    return shown, pictures.resize(painting.pixels, size), shown.lerp(noise_picture(*size, 3), 0.3)
 
 
 @pytest.mark.parametrize("backbone", ["vgg16", "vgg19"])

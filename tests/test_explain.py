@@ -17,12 +17,16 @@ import pytest
 import torch
 from skimage import data
 
-from impasto import api, explain, files, image, styles
+from impasto import explain, files, pictures
 from impasto.cli import main
 from impasto.cli.explain import Teller
 from impasto.config import configure
 from impasto.explain import figures, findings
 from impasto.explain.runs import LAYERS, RATES, parts, shots_of, third
+from impasto.job.job import network_of
+from impasto.job.prepare import prepare
+from impasto.network import weights
+from impasto.pictures import styles
 
 SIZE_PX = 64
 SETTINGS = {"size": SIZE_PX, "iterations": 5, "backbone": "vgg16", "device": "cpu"}
@@ -66,7 +70,7 @@ def numbers(report):
 @pytest.fixture(scope="module")
 def network():
     config = configure(**SETTINGS)
-    return api.network_of(api.weights.resolve("vgg16"), config)
+    return network_of(weights.resolve("vgg16"), config)
 
 
 def again(photo, folder, **other):
@@ -85,12 +89,12 @@ def kept(report, name):
 
 def pictures_of(photo):
     """Photograph and painting as they are compared, made here from the files."""
-    seen = image.resize(image.load(photo).pixels, (43, 64))
-    painting = image.load(styles.find(PAINTING)).pixels
+    seen = pictures.resize(pictures.load(photo).pixels, (43, 64))
+    painting = pictures.load(styles.find(PAINTING)).pixels
     height, width = painting.shape[2:]
     longer = max(height, width)
     size = round(height * SIZE_PX / longer), round(width * SIZE_PX / longer)
-    return seen, image.resize(painting, size)
+    return seen, pictures.resize(painting, size)
 
 
 def gram(network, picture, layer):
@@ -213,8 +217,8 @@ def test_the_busiest_maps_are_the_busiest(photo, page, numbers, network):
 
 def test_a_reconstruction_is_measured_against_its_layer(report, photo, page, numbers):
     seen, _ = pictures_of(photo)
-    other = api.network_of(
-        api.weights.resolve("vgg16"), configure(**SETTINGS, pooling="average", edges="replicate")
+    other = network_of(
+        weights.resolve("vgg16"), configure(**SETTINGS, pooling="average", edges="replicate")
     )
     for layer, told in zip(LAYERS, numbers["content"], strict=True):
         pixels = kept(report, f"content-{layer}")[0]["pixels"]
@@ -330,7 +334,7 @@ def test_only_what_is_missing_damaged_or_other_is_computed(report, photo, tmp_pa
 
 
 def test_work_is_counted_by_how_deep_and_how_large(photo):
-    job = api.prepare(photo, PAINTING, configure(**SETTINGS))
+    job = prepare(photo, PAINTING, configure(**SETTINGS))
     work = {part.name: part.work for part in parts(job, EFFORT)}
     content = [work[f"content-{layer}"] for layer in LAYERS]
     assert content == sorted(set(content))

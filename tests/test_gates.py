@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import small_state
-from impasto.gates import packed, unpacked
-from impasto.vgg import VGG
+from impasto.network.gates import packed, unpacked
+from impasto.network.vgg import VGG
 
 EXACT = torch.float64
 

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from impasto.errors import PictureError
-from impasto.image import MIN_SIDE_PX
+from impasto.pictures import MIN_SIDE_PX
 
 WRITABLE = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif"]
 DEEP = [".png", ".tif"]

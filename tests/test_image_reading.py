@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageOps
 
 from impasto.errors import PictureError, printable
-from impasto.image import (
+from impasto.pictures import (
     check_target,
     formats,
     load,

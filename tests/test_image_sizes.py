@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto.errors import PictureError
-from impasto.image import (
+from impasto.pictures import (
     MIN_SIDE_PX,
     check_sides,
     fit,

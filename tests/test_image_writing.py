@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from impasto.errors import PictureError, printable
-from impasto.image import (
+from impasto.pictures import (
     check_target,
     load,
     read_recipe,

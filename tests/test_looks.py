@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from skimage import data
 
 from conftest import impasto
-from impasto import image
-from impasto.config import LAST, RANGES, WHOLE, Config, configure, parse_look
+from impasto import pictures
+from impasto.config import LAST, RANGES, WHOLE, Config, configure
 from impasto.errors import ConfigError
+from impasto.parsing import parse_look
 
 QUICK = ["--size", "64", "--iterations", "4", "--backbone", "vgg16"]
 
@@ -29,7 +30,7 @@ def folder(folder):
 
 
 def settings_of(path):
-    return image.read_recipe(path)["settings"]
+    return pictures.read_recipe(path)["settings"]
 
 
 LOOK = """
@@ -55,9 +56,9 @@ def test_a_look_holds_settings_and_the_command_line_comes_first(folder, capsys):
     assert found["color"] == "luminance"
     assert found["fit"] == 6 * 10**9
     assert found["style_layers"] == [["relu1_1", 1], ["relu3_1", 0.5]]
-    assert image.read_recipe("a.png")["inputs"]["painting"]["name"] == "mine.png"
+    assert pictures.read_recipe("a.png")["inputs"]["painting"]["name"] == "mine.png"
     impasto(capsys, "stylize", "photo.png", "charcoal", "-o", "b.png", *look)
-    assert image.read_recipe("b.png")["inputs"]["painting"]["name"] == "charcoal.jpg"
+    assert pictures.read_recipe("b.png")["inputs"]["painting"]["name"] == "charcoal.jpg"
 
 
 def test_a_look_can_begin_from_a_preset_and_name_a_built_in_style(folder, capsys):
@@ -141,7 +142,7 @@ def test_so_it_is_with_16_bits_a_start_of_its_own_and_in_windows(folder, capsys)
     impasto(capsys, "stylize", "photo.png", "night-swirls", "-o", "a.png", *QUICK, *more)
     impasto(capsys, "rerun", "a.png", "-o", "b.png", "-q")
     impasto(capsys, "rerun", "a.png", "-o", "b.jpg", "-q")  # which holds 8
-    assert image.read_recipe("b.jpg")["bits"] == 8
+    assert pictures.read_recipe("b.jpg")["bits"] == 8
     assert Path("b.png").read_bytes() == Path("a.png").read_bytes()
 
 
@@ -177,7 +178,7 @@ def test_the_picture_itself_is_never_replaced(folder, capsys):
 
 def test_with_a_network_in_the_cache_the_embedded_one_is_still_found(folder, capsys, monkeypatch):
     impasto(capsys, "stylize", "photo.png", "painting.png", "-o", "a.png", *QUICK)
-    from impasto import weights
+    from impasto.network import weights
 
     resolve, embedded = weights.resolve, weights.resolve("vgg16")
 
@@ -187,7 +188,7 @@ def test_with_a_network_in_the_cache_the_embedded_one_is_still_found(folder, cap
 
     monkeypatch.setattr(weights, "resolve", other)
     impasto(capsys, "rerun", "a.png", "-o", "b.png")
-    assert image.read_recipe("b.png")["backbone"]["sha256"] == embedded.sha256
+    assert pictures.read_recipe("b.png")["backbone"]["sha256"] == embedded.sha256
     assert PIL.Image.open("b.png").tobytes() == PIL.Image.open("a.png").tobytes()
 
 
@@ -213,23 +214,23 @@ def test_what_cannot_be_made_again_says_why(folder, capsys):
     out = impasto(capsys, "rerun", "photo.png", status=2)
     assert "holds no recipe" in out.err
     impasto(capsys, "stylize", "photo.png", "painting.png", "-o", "a.png", *QUICK)
-    recipe = image.read_recipe("a.png")
-    pixels = image.load("a.png").pixels
+    recipe = pictures.read_recipe("a.png")
+    pixels = pictures.load("a.png").pixels
     settings = {**recipe["settings"], "sparkle": 3}
-    image.save(pixels, "odd.png", recipe={**recipe, "settings": settings})
+    pictures.save(pixels, "odd.png", recipe={**recipe, "settings": settings})
     assert "cannot follow" in impasto(capsys, "rerun", "odd.png", status=2).err
-    image.save(pixels, "bare.png", recipe={"settings": recipe["settings"]})
+    pictures.save(pixels, "bare.png", recipe={"settings": recipe["settings"]})
     assert "recipe" in impasto(capsys, "rerun", "bare.png", status=2).err
     other = {**recipe, "backbone": {**recipe["backbone"], "sha256": "0" * 64}}
-    image.save(pixels, "other.png", recipe=other)
+    pictures.save(pixels, "other.png", recipe=other)
     assert "--backbone" in impasto(capsys, "rerun", "other.png", status=2).err
 
 
 def test_other_versions_are_told(folder, capsys):
     impasto(capsys, "stylize", "photo.png", "painting.png", "-o", "a.png", *QUICK)
-    recipe = image.read_recipe("a.png")
+    recipe = pictures.read_recipe("a.png")
     recipe["versions"]["torch"] = "1.0"
-    image.save(image.load("a.png").pixels, "old.png", recipe=json.loads(json.dumps(recipe)))
+    pictures.save(pictures.load("a.png").pixels, "old.png", recipe=json.loads(json.dumps(recipe)))
     out = impasto(capsys, "rerun", "old.png")
     assert "The picture may differ: torch was 1.0" in out.err
     assert "The same picture; its file differs" in out.out

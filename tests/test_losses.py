@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import noise_picture
-from impasto import losses
 from impasto.config import PRESETS, Config
-from impasto.evaluation import Region, objective_of
-from impasto.losses import Content, Objective, Part, Style, Tally, objective
-from impasto.moments import Moments, Sums, moments
-from impasto.tiles import Box
+from impasto.transfer import losses
+from impasto.transfer.evaluation import Region, objective_of
+from impasto.transfer.losses import Content, Objective, Part, Style, Tally, objective
+from impasto.transfer.moments import Moments, Sums, moments
+from impasto.transfer.tiles import Box
 
 EXACT = torch.float64
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data
 
-from impasto import image
+from impasto import pictures
 from impasto.errors import ConfigError, PictureError
-from impasto.masks import colour_name, feathered, nearest, parse_colour, regions
+from impasto.pictures.masks import colour_name, feathered, nearest, parse_colour, regions
 
 COLOURS = [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 255), (128, 128, 128), (0, 128, 255)]
 
@@ -59,7 +59,7 @@ def test_a_jpegs_noise_makes_no_regions(quality):
     levels[60:] = (255, 255, 255)
     buffer = io.BytesIO()
     PIL.Image.fromarray(levels).save(buffer, "JPEG", quality=quality)
-    found = regions(image.load(PIL.Image.open(buffer)).pixels, "mask")
+    found = regions(pictures.load(PIL.Image.open(buffer)).pixels, "mask")
     assert len(found) == 3
     for colour in ((255, 0, 0), (0, 0, 255), (255, 255, 255)):
         where = found[nearest(colour, list(found))][0, 0].numpy()
@@ -99,7 +99,7 @@ def test_a_shaded_mask_is_one_line():
 
 
 def test_a_photograph_is_no_mask_and_that_is_found_at_once():
-    coffee = image.load(data.coffee()).pixels
+    coffee = pictures.load(data.coffee()).pixels
     with pytest.raises(PictureError, match="regions of a flat colour"):
         regions(coffee, "mask 'a'")
 

@@ -7,8 +7,8 @@ import json
 import pytest
 from skimage import data
 
-from impasto import cli, image, stylize
-from impasto.metrics import HELD_OUT, STYLE_LAYERS
+from impasto import cli, pictures, stylize
+from impasto.measure.metrics import HELD_OUT, STYLE_LAYERS
 
 SIZE = 96
 
@@ -17,8 +17,8 @@ SIZE = 96
 def folder(tmp_path_factory):
     """A photograph, and three pictures of it: hardly, half and wholly repainted."""
     path = tmp_path_factory.mktemp("measures")
-    photograph = image.load(data.coffee())
-    image.save(image.resize(photograph.pixels, (64, SIZE)), path / "photo.png")
+    photograph = pictures.load(data.coffee())
+    pictures.save(pictures.resize(photograph.pixels, (64, SIZE)), path / "photo.png")
     for name, strength in (("faint", 0.02), ("half", 0.5), ("full", 1.0)):
         result = stylize(
             path / "photo.png",
@@ -126,7 +126,9 @@ def test_compare_shows_a_table_sorted_by_the_score(capsys, folder):
 )
 def test_bad_input_is_one_line(capsys, folder, arguments, words, monkeypatch):
     monkeypatch.chdir(folder)
-    image.save(image.resize(image.load(data.coffee()).pixels, (64, 64)), folder / "square.png")
+    pictures.save(
+        pictures.resize(pictures.load(data.coffee()).pixels, (64, 64)), folder / "square.png"
+    )
     code, out, err = run(capsys, "evaluate", "half.png", *arguments)
     assert (code, out) == (2, "")
     assert words in err

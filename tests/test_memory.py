@@ -8,8 +8,8 @@ import sys
 import psutil
 import torch
 
-from impasto import memory
-from impasto.memory import container_bytes, free_bytes
+from impasto.job import memory
+from impasto.job.memory import container_bytes, free_bytes
 
 CPU = torch.device("cpu")
 
@@ -60,7 +60,7 @@ def test_what_is_free_is_the_least_of_the_machine_and_the_container(monkeypatch)
 
 GROWTH = """
 import torch
-from impasto.memory import used_bytes
+from impasto.job.memory import used_bytes
 cpu = torch.device("cpu")
 before = used_bytes(cpu)
 held = torch.ones(40_000_000)

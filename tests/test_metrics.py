@@ -7,9 +7,10 @@ import torch
 from skimage import data
 
 from conftest import noise_picture
-from impasto import image, weights
-from impasto.metrics import HELD_OUT, STYLE_LAYERS, Measures, lpips, measure, ssim
-from impasto.vgg import VGG
+from impasto import pictures
+from impasto.measure.metrics import HELD_OUT, STYLE_LAYERS, Measures, lpips, measure, ssim
+from impasto.network import weights
+from impasto.network.vgg import VGG
 
 SIZE = (96, 128)
 # By the lpips package 0.1.4 (net="vgg", normalize=True) with the float weights that the embedded
@@ -18,7 +19,7 @@ PUBLISHED = {"cat and coffee": 0.69702, "4 px to the side": 0.23359, "half the c
 
 
 def shown(picture):
-    return image.resize(image.load(picture).pixels, SIZE)
+    return pictures.resize(pictures.load(picture).pixels, SIZE)
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impasto import losses
-from impasto.losses import Objective, Style, Tally, wasserstein
-from impasto.moments import Moments, Sums, blend, moments, pooled, roots
-from impasto.tiles import Box
+from impasto.transfer import losses
+from impasto.transfer.losses import Objective, Style, Tally, wasserstein
+from impasto.transfer.moments import Moments, Sums, blend, moments, pooled, roots
+from impasto.transfer.tiles import Box
 
 EXACT = torch.float64
 

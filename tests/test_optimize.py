@@ -9,12 +9,12 @@ import torch
 
 from conftest import noise_picture, small_state
 from impasto.config import Config, schedule
-from impasto.descent import STALLED
 from impasto.errors import DivergenceError
-from impasto.evaluation import Evaluator, Region
-from impasto.image import resize, resize_around
-from impasto.optimize import Subject, enlarge, optimize
-from impasto.vgg import VGG, Stage
+from impasto.network.vgg import VGG, Stage
+from impasto.pictures import resize, resize_around
+from impasto.transfer.descent import STALLED
+from impasto.transfer.evaluation import Evaluator, Region
+from impasto.transfer.optimize import Subject, enlarge, optimize
 
 SIZE = (190, 256)
 QUICK = Config(iterations=18)

@@ -17,7 +17,7 @@ import torch.nn.functional as nnf
 from safetensors import safe_open
 from torch import Tensor
 
-from impasto import weights
+from impasto.network import weights
 
 LARGEST_BYTES = 14_900_000
 # What the project promises of the features, by layer; the file's own figures are tighter.

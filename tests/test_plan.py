@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from impasto import weights
 from impasto.config import Config
 from impasto.errors import ConfigError
-from impasto.evaluation import LARGEST_SIDE_PX, SMALLEST_SIDE_PX
-from impasto.plan import SAFE_SHARE, plan, work_bytes
-from impasto.vgg import VGG
+from impasto.job.plan import SAFE_SHARE, plan, work_bytes
+from impasto.network import weights
+from impasto.network.vgg import VGG
+from impasto.transfer.walk import LARGEST_SIDE_PX, SMALLEST_SIDE_PX
 
 GB = 10**9
 PHOTO, LARGE = (768, 1024), (3072, 4096)
@@ -79,16 +79,17 @@ from dataclasses import replace
 import torch
 torch.set_num_threads(1)
 from skimage import data
-from impasto import api
+from impasto.job.prepare import prepare
+from impasto.job.job import network_of
 from impasto.cli.process import hold_memory
 from impasto.config import Config
-from impasto.plan import HELD_BYTES, work_bytes
+from impasto.job.plan import HELD_BYTES, work_bytes
 size, side = json.loads(sys.argv[1])
 hold_memory(*([HELD_BYTES] if side else []))
-job = api.prepare(data.coffee(), 'charcoal', Config(
+job = prepare(data.coffee(), 'charcoal', Config(
     backbone='vgg16', size=size, fit='tiles' if side else 'whole', iterations=3, pyramid=False))
 if side:
-    network = api.network_of(job.backbone, job.config)
+    network = network_of(job.backbone, job.config)
     originals = job.scene.sizes
     larger = work_bytes(network, job.size, originals, job.config, job.plan.side)
     smaller = work_bytes(network, job.size, originals, job.config, side)

@@ -7,9 +7,9 @@ import torch
 from scipy.fft import dctn, idctn
 
 from conftest import noise_picture
-from impasto import descent
-from impasto.descent import LBFGS, Point
-from impasto.preconditioner import (
+from impasto.transfer import descent
+from impasto.transfer.descent import LBFGS, Point
+from impasto.transfer.preconditioner import (
     MOST_GAIN,
     Preconditioner,
     cosines,

@@ -15,14 +15,16 @@ import torch
 from skimage import data
 
 from conftest import impasto, noise_picture, small_state
-from impasto import image, losses, styles
+from impasto import pictures
 from impasto.api import stylize
-from impasto.casting import Masks, compose
-from impasto.cli.order import Order
 from impasto.config import PRESETS, Config
 from impasto.errors import ConfigError
-from impasto.evaluation import Evaluator, Region, Sample
-from impasto.vgg import VGG
+from impasto.job.casting import Masks, compose
+from impasto.job.order import Order
+from impasto.network.vgg import VGG
+from impasto.pictures import styles
+from impasto.transfer import losses
+from impasto.transfer.evaluation import Evaluator, Region, Sample
 
 EXACT = torch.float64
 QUICK = ["--size", "64", "--iterations", "4", "--backbone", "vgg16"]
@@ -119,7 +121,7 @@ def test_a_region_stays_as_photographed_to_the_bit_and_its_edge_is_soft(photogra
             color=color,
             on_step=lambda s: shown.append(s.picture()),
         )
-        wanted = image.load(photograph).pixels
+        wanted = pictures.load(photograph).pixels
         for pixels in (run.pixels, shown[-1]):
             assert torch.equal(pixels[..., 56:], wanted[..., 56:])
             assert float((pixels - wanted)[..., :40].abs().mean()) > 0.02
@@ -193,7 +195,10 @@ def test_a_folder_is_one_style_and_made_small_where_it_will_be_looked_at_small(
 
 def test_a_palette_can_be_that_of_several_paintings(photograph):
     mean = torch.stack(
-        [image.load(styles.find(name)).pixels.mean((2, 3)) for name in ("charcoal", "night-swirls")]
+        [
+            pictures.load(styles.find(name)).pixels.mean((2, 3))
+            for name in ("charcoal", "night-swirls")
+        ]
     ).mean(0)
     scene = compose(photograph, ["charcoal", "night-swirls"], Config(color="painting"))
     torch.testing.assert_close(scene.photograph.pixels.mean((2, 3)), mean, atol=0.03, rtol=0)
@@ -344,7 +349,7 @@ def test_a_look_can_name_several_paintings(folder, capsys):
         'painting = ["painting.png", "charcoal"]\nstyle-weights = [2, 1]'
     )
     impasto(capsys, "stylize", "photo.png", "--config", "looks/a.toml", "-o", "a.png", *QUICK)
-    recipe = image.read_recipe("a.png")
+    recipe = pictures.read_recipe("a.png")
     assert [recipe["inputs"][role]["name"] for role in ("painting", "painting 2")] == [
         "painting.png",
         "charcoal.jpg",

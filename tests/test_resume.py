@@ -21,11 +21,16 @@ import torch
 from skimage import data
 
 from conftest import signals_as_before
-from impasto import api, checkpoint, evaluation, plan, weights
 from impasto.cli import main
-from impasto.cli.order import Order
 from impasto.config import configure
 from impasto.errors import CheckpointError
+from impasto.job import checkpoint, memory, plan
+from impasto.job import job as room
+from impasto.job.job import CTRL_C
+from impasto.job.order import Order
+from impasto.job.prepare import prepare
+from impasto.network import weights
+from impasto.transfer import evaluation
 
 SHALLOW = ("--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1")
 SMALL = ("--size", "64", "--backbone", "vgg16", *SHALLOW)
@@ -41,7 +46,8 @@ SERVER = """
 import json, os, signal, sys
 import impasto.api, impasto.cli.work
 from pathlib import Path
-from impasto import checkpoint, config, image, timeline
+from impasto import config, pictures, timeline
+from impasto.job import checkpoint
 checkpoint.INTERVAL_S = 0.0  # one after every iteration
 config.COARSEST_PX, config.COARSEST_SHORT_PX = 32, 16
 def count_down(owner, name, calls):
@@ -208,7 +214,7 @@ WORST = {
     "half a file written": "count_down(os, 'fsync', 4)",
     "half a frame written": "count_down(os, 'fsync', 3)",
     "before it takes the old one's place": "count_down(Path, 'replace', 4)",
-    "all done, no picture yet": "count_down(image, 'save', 1)",
+    "all done, no picture yet": "count_down(pictures, 'save', 1)",
     "the picture there, no film yet": "count_down(timeline.Timeline, 'save', 1)",
     "all there, and the checkpoint": "count_down(checkpoint, 'remove', 1)",
     "the checkpoint gone, its folder there": "count_down(Path, 'rmdir', 1)",
@@ -348,11 +354,11 @@ def test_what_does_not_fit_is_one_line_status_2_and_no_picture(stopped, capsys, 
 
 @pytest.mark.parametrize("name", ["torch", "impasto", "pillow", "python"])
 def test_another_version_is_one_line_and_no_picture(stopped, capsys, monkeypatch, name):
-    real = api.version
+    real = room.version
     if name == "python":
-        monkeypatch.setattr(api.platform, "python_version", lambda: "0")
-    for room in (api, checkpoint):
-        monkeypatch.setattr(room, "version", lambda of: "0" if of == name else real(of))
+        monkeypatch.setattr(room.platform, "python_version", lambda: "0")
+    for place in (room, checkpoint):
+        monkeypatch.setattr(place, "version", lambda of: "0" if of == name else real(of))
     err = impasto("resume", FOLDER, status=2, capsys=capsys).err
     assert err.count("\n") == 1
     assert f"{name} was" in err
@@ -389,7 +395,7 @@ def test_in_windows_it_goes_on_to_the_same_bytes_whatever_memory_there_is_by_the
     words = ("stylize", "photo.png", "charcoal", *QUICK, "--size", 96)
     with pytest.MonkeyPatch.context() as crowded:
         crowded.setattr(plan, "LARGEST_SIDE_PX", 24)
-        crowded.setattr(api.memory, "free_bytes", lambda _: 0)
+        crowded.setattr(memory, "free_bytes", lambda _: 0)
         impasto(*words, "-o", "whole.png", "-q", capsys=capsys)
         crowded.setattr(checkpoint.Keeper, "__call__", stop_after_five)
         impasto(*words, "-o", "out.png", status=130, capsys=capsys)
@@ -401,7 +407,7 @@ def test_in_windows_it_goes_on_to_the_same_bytes_whatever_memory_there_is_by_the
 
 def test_a_library_call_goes_on_with_its_whole_history_and_refuses_another_job(folder):
     settings = {"size": 64, "iterations": 8, "backbone": "vgg16"}
-    job = api.prepare("photo.png", "charcoal", configure(**settings))
+    job = prepare("photo.png", "charcoal", configure(**settings))
     keeper, whole = job.keeper(FOLDER, {}), job.run()
 
     def stop(step):
@@ -410,20 +416,20 @@ def test_a_library_call_goes_on_with_its_whole_history_and_refuses_another_job(f
             keeper.write()
             raise KeyboardInterrupt
 
-    assert job.run(stop).stopped == api.CTRL_C
+    assert job.run(stop).stopped == CTRL_C
     before, heard = checkpoint.read(FOLDER), []
     again = job.run(lambda step: heard.append(step.iteration), before)
     assert heard == [4, 5, 6, 7, 8]
     assert again.history == whole.history
     assert again.recipe == whole.recipe
     assert torch.equal(again.pixels, whole.pixels)
-    other = api.prepare("photo.png", "charcoal", configure(**settings, seed=1))
+    other = prepare("photo.png", "charcoal", configure(**settings, seed=1))
     with pytest.raises(CheckpointError, match="seed was 0, here it is 1"):
         other.run(None, before)
 
 
 def test_what_breaks_or_stops_right_after_going_on_keeps_the_picture(folder, monkeypatch):
-    job = api.prepare("photo.png", "charcoal", configure(size=64, iterations=4, backbone="vgg16"))
+    job = prepare("photo.png", "charcoal", configure(size=64, iterations=4, backbone="vgg16"))
     keeper = job.keeper(FOLDER, {})
     job.run(keeper)
     last = checkpoint.read(FOLDER)
@@ -434,7 +440,7 @@ def test_what_breaks_or_stops_right_after_going_on_keeps_the_picture(folder, mon
             raise error
             yield
 
-        monkeypatch.setattr(api, "optimize", broken)
+        monkeypatch.setattr(room, "optimize", broken)
         result = job.run(None, last)
         assert result.stopped == stopped
         assert len(result.history) == 4

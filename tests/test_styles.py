@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from impasto.errors import ConfigError, ImpastoError
-from impasto.sheet import CAPTION_PX, MARGIN_PX, PICTURE_PX
-from impasto.styles import COLUMNS, STYLES, contact_sheet, find
+from impasto.pictures.sheet import CAPTION_PX, MARGIN_PX, PICTURE_PX
+from impasto.pictures.styles import COLUMNS, STYLES, contact_sheet, find
 
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 NAMES = [style.name for style in STYLES]

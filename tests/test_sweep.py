@@ -9,11 +9,12 @@ import PIL.Image
 import pytest
 from skimage import data
 
-from impasto import api, image
+from impasto import pictures
 from impasto.cli import main
 from impasto.cli.stylize import parse_setting
 from impasto.errors import ConfigError, DivergenceError
-from impasto.sheet import CAPTION_PX, MARGIN_PX, PICTURE_PX
+from impasto.job.job import Job
+from impasto.pictures.sheet import CAPTION_PX, MARGIN_PX, PICTURE_PX
 from impasto.sweep import slug
 
 QUICK = ["--set", "size=64", "--set", "iterations=3", "--set", "backbone=vgg16"]
@@ -52,7 +53,7 @@ def test_two_options_make_a_grid_a_table_and_pictures_with_their_recipes(folder,
         (strength, scale) for strength in ("0.2", "0.8") for scale in ("0.5", "2")
     ]
     for row in found:
-        recipe = image.read_recipe(Path("sweep-pictures") / row["picture"])
+        recipe = pictures.read_recipe(Path("sweep-pictures") / row["picture"])
         assert recipe["settings"]["strength"] == float(row["strength"])
         assert recipe["settings"]["style_scale"] == float(row["style_scale"])
         assert float(row["loss total"]) == pytest.approx(recipe["losses"]["total"], rel=1e-5)
@@ -67,10 +68,8 @@ def test_what_is_there_is_not_made_again_and_what_is_other_is(folder, capsys, mo
     table = Path("sweep.csv").read_text()
     Path("sweep-pictures/strength-0.2.png").unlink()
     made = []
-    run = api.Job.run
-    monkeypatch.setattr(
-        api.Job, "run", lambda job, *rest: made.append(job.config) or run(job, *rest)
-    )
+    run = Job.run
+    monkeypatch.setattr(Job, "run", lambda job, *rest: made.append(job.config) or run(job, *rest))
     sweep(capsys, *ONE)
     assert [config.strength for config in made] == [0.2]
     again = Path("sweep.csv").read_text()
@@ -85,7 +84,7 @@ def test_what_is_there_is_not_made_again_and_what_is_other_is(folder, capsys, mo
 
 
 def test_ctrl_c_keeps_what_there_is_and_the_same_command_goes_on(folder, capsys, monkeypatch):
-    run, made = api.Job.run, []
+    run, made = Job.run, []
 
     def interrupted(job, *rest):
         if len(made) == 1:
@@ -93,25 +92,25 @@ def test_ctrl_c_keeps_what_there_is_and_the_same_command_goes_on(folder, capsys,
         made.append(job)
         return run(job, *rest)
 
-    monkeypatch.setattr(api.Job, "run", interrupted)
+    monkeypatch.setattr(Job, "run", interrupted)
     sweep(capsys, "--vary", "strength=0.2,0.8", status=130)
     assert len(rows()) == 1
     assert PIL.Image.open("sweep.png").size == grid(1, 1)
-    monkeypatch.setattr(api.Job, "run", run)
+    monkeypatch.setattr(Job, "run", run)
     sweep(capsys, *ONE)
     assert [row["status"] for row in rows()] == ["done"] * 2
     assert PIL.Image.open("sweep.png").size == grid(2, 1)
 
 
 def test_one_that_diverges_is_shown_as_such_and_the_others_are_made(folder, capsys, monkeypatch):
-    run = api.Job.run
+    run = Job.run
 
     def diverging(job, *rest):
         if job.config.strength == 0.5:
             raise DivergenceError("the loss is nan at the first picture")
         return run(job, *rest)
 
-    monkeypatch.setattr(api.Job, "run", diverging)
+    monkeypatch.setattr(Job, "run", diverging)
     out = sweep(capsys, "--vary", "strength=0.2,0.5,0.8")
     assert "1 of them failed" in out.out
     assert "strength 0.5: diverged: the loss is nan" in out.err
@@ -132,7 +131,7 @@ def test_a_step_that_explodes_is_told(folder, capsys):
 def test_values_with_commas_of_their_own_are_parted_by_semicolons(folder, capsys):
     sweep(capsys, "--vary", "style-layers=relu1_1;relu1_1=1,relu3_1=0.5")
     layers = [
-        image.read_recipe(Path("sweep-pictures") / row["picture"])["settings"]["style_layers"]
+        pictures.read_recipe(Path("sweep-pictures") / row["picture"])["settings"]["style_layers"]
         for row in rows()
     ]
     assert layers == [[["relu1_1", 1]], [["relu1_1", 1], ["relu3_1", 0.5]]]
@@ -141,7 +140,7 @@ def test_values_with_commas_of_their_own_are_parted_by_semicolons(folder, capsys
 def test_presets_can_be_compared(folder, capsys):
     sweep(capsys, "--vary", "preset=default,paper")
     assert [row["preset"] for row in rows()] == ["default", "paper"]
-    recipe = image.read_recipe("sweep-pictures/preset-paper.png")
+    recipe = pictures.read_recipe("sweep-pictures/preset-paper.png")
     assert recipe["settings"]["distance"] == "gram"
 
 

@@ -8,10 +8,11 @@ import pytest
 from skimage import data
 
 from conftest import impasto
-from impasto import image
+from impasto import pictures
 from impasto.api import stylize, texture
-from impasto.config import Config, parse_size, schedule, whole_tiles
+from impasto.config import Config, schedule, whole_tiles
 from impasto.errors import ConfigError
+from impasto.parsing import parse_size
 
 QUICK = ["--iterations", "4", "--backbone", "vgg16"]
 
@@ -61,7 +62,7 @@ def test_on_the_command_line_a_texture_needs_a_painting_alone(folder, capsys):
         assert made.size == (96, 64)
     out = impasto(capsys, "rerun", "painting-charcoal-texture.png")
     assert "Byte for byte the same" in out.out
-    assert "photograph" not in image.read_recipe("painting-charcoal-texture.png")["inputs"]
+    assert "photograph" not in pictures.read_recipe("painting-charcoal-texture.png")["inputs"]
     impasto(capsys, "rerun", "painting-charcoal-texture.png", "--size", "64", "-o", "square.png")
     with PIL.Image.open("square.png") as made:
         assert made.size == (64, 64)

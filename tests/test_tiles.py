@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impasto.tiles import Box, windows
+from impasto.transfer.tiles import Box, windows
 
 SIZES = st.tuples(st.integers(1, 300), st.integers(1, 300))
 ALIGNED = st.sampled_from([(4, 4), (8, 8), (8, 4), (0, 2)])  # halo, align

@@ -20,13 +20,16 @@ from hypothesis import strategies as st
 from skimage import data
 
 from conftest import impasto, signals_as_before
-from impasto import api, checkpoint, timeline
+from impasto import timeline
 from impasto.cli import main
-from impasto.cli.order import Order
 from impasto.config import STARTS, configure
 from impasto.errors import PictureError
-from impasto.films import FORMS, mp4
+from impasto.job import checkpoint
+from impasto.job.order import Order
+from impasto.job.prepare import prepare
+from impasto.pictures.films import FORMS, mp4
 from impasto.timeline import Timeline, at_equal_steps, change
+from impasto.transfer.optimize import Step
 
 SETTINGS = {
     "size": 64,
@@ -68,7 +71,7 @@ def picture(path):
 
 
 def job_of(**settings):
-    return api.prepare("photo.png", "charcoal", configure(**{**SETTINGS, **settings}))
+    return prepare("photo.png", "charcoal", configure(**{**SETTINGS, **settings}))
 
 
 def grey(level, size=(4, 6)):
@@ -169,7 +172,7 @@ def stepping(recorder, levels):
     """Give a listener one step after another, of grey pictures; the iterations that it keeps."""
     for iteration, level in enumerate(levels, 1):
         pixels = torch.full((1, 3, *recorder.size), level / 255)
-        recorder(api.Step(iteration, 99, recorder.size, 0.0, {}, pixels=pixels))
+        recorder(Step(iteration, 99, recorder.size, 0.0, {}, pixels=pixels))
     return [int(path.stem) for path in recorder.kept]
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import CHANNELS, CONVOLUTIONS, noise_picture, small_state
-from impasto.vgg import VGG, minimum_side_px
+from impasto.network.vgg import VGG, minimum_side_px
 
 NAMES = [f"{b}_{i}" for b, n in enumerate(CONVOLUTIONS, 1) for i in range(1, n + 1)]
 LAYERS = [kind + name for name in NAMES for kind in ("conv", "relu")]

@@ -22,10 +22,10 @@ import torch.nn.functional as nnf
 from scipy.io import savemat
 from typer.testing import CliRunner
 
-from impasto import weights
 from impasto.cli import app
 from impasto.errors import WeightsError
-from impasto.weights import networks, published
+from impasto.network import weights
+from impasto.network.weights import networks, published
 
 # Narrow networks of the same depth, so that a file is kilobytes and not megabytes.
 NARROW = {

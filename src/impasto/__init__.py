@@ -9,16 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from impasto.api import Result, stylize, texture
+    from impasto.api import stylize, texture
     from impasto.config import Config
     from impasto.errors import ImpastoError
+    from impasto.job.job import Result
 
 __all__ = ["Config", "ImpastoError", "Result", "stylize", "texture"]
 
 _ROOMS = {
     "Config": "impasto.config",
     "ImpastoError": "impasto.errors",
-    "Result": "impasto.api",
+    "Result": "impasto.job.job",
     "stylize": "impasto.api",
     "texture": "impasto.api",
 }

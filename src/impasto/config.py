@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from impasto.errors import ConfigError, did_you_mean
 
@@ -81,108 +80,6 @@ def split_layer(name: str) -> tuple[str, int, int]:
             did_you_mean(str(name), LAYERS),
         )
     return match[1], int(match[2]), int(match[3])
-
-
-def parse_layers(text: str) -> Weighted:
-    """``"conv1_1=1,conv3_1=0.5"`` as pairs of name and weight; a name alone weighs 1."""
-    layers = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, _, weight = part.partition("=")
-        layers.append((name.strip(), parse_number(weight or "1")))
-    return cast(Weighted, tuple(layers))
-
-
-def parse_numbers(text: str) -> tuple[float | str, ...]:
-    """``"0.7,0.3"`` as numbers; what is none stays text, for Config to say what it wants."""
-    return tuple(parse_number(part.strip()) for part in text.split(","))
-
-
-def parse_scales(text: str) -> float | str | tuple[float | str, ...]:
-    """One number for all paintings, or one for each."""
-    return parse_numbers(text) if "," in text else parse_number(text)
-
-
-def parse_snapshots(text: str) -> tuple[int, ...]:
-    """``"1,100,last"`` as iteration numbers, counted from 1; ``last`` is ``LAST``."""
-    numbers = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        if part != "last" and not part.isdecimal():
-            raise ConfigError(f"snapshot {part!r}", "snapshots are iterations such as 1,100,last")
-        numbers.append(LAST if part == "last" else int(part))
-    return tuple(numbers)
-
-
-def parse_size(text: str) -> int | Literal["original"] | Size:
-    """A longer side in pixels, ``original``, or ``1024x768``: width and height, turned round."""
-    width, by, height = text.lower().partition("x")
-    if by and width.isdecimal() and height.isdecimal():
-        return cast(Size, (parse_number(height), parse_number(width)))
-    return cast(int, parse_number(text)) if text != ORIGINAL else "original"
-
-
-def parse_fit(text: str) -> int | str:
-    """``"6GB"`` or ``"500 MB"`` as bytes; a word as it is, for Config to judge."""
-    match = re.fullmatch(r"([\d.]+) *(\w*)", text.strip())
-    number = parse_number(match[1]) if match else ""
-    if not match or isinstance(number, str) or match[2].upper() not in UNITS:
-        return text
-    return round(number * UNITS[match[2].upper()])
-
-
-def parse_number(text: str) -> float | str:
-    """An int, else a float, else the text itself, for Config to say what it wants."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def parse_look(text: str, source: str) -> dict[str, Any]:
-    """The settings in a look, which is TOML, ready for `configure`; ``painting`` may be with them.
-
-    Layers are a table, ``{ relu1_1 = 1.0, relu3_1 = 0.5 }``, or written as on the command line.
-
-    Args:
-        text: the TOML.
-        source: what errors call it.
-
-    Raises:
-        ConfigError: no TOML, or a setting that there is not.
-    """
-    try:
-        given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            f"{source}: it is no TOML ({error})", "lines such as strength = 0.6"
-        ) from error
-    names = (*(field.name for field in fields(Config)), PAINTING)
-    settings: dict[str, Any] = {}
-    for key, value in given.items():
-        name = key.replace("-", "_")
-        if name not in names:
-            raise ConfigError(f"{source}: setting {key!r}", "", did_you_mean(name, names))
-        settings[name] = _from_toml(name, value)
-    return settings
-
-
-def _from_toml(name: str, value: Any) -> Any:
-    if name == PAINTING:
-        several = value if isinstance(value, list) else [value]
-        if not several or not all(isinstance(each, str) for each in several):
-            raise ConfigError(
-                f"painting {value!r}", "a file, a folder or a style's name, or a list"
-            )
-        return tuple(several)
-    if name == "snapshots":
-        listed = value if isinstance(value, list) else [value]
-        return parse_snapshots(",".join(map(str, listed)))
-    if name in ("content_layers", "style_layers"):
-        return tuple(value.items()) if isinstance(value, dict) else parse_layers(str(value))
-    if name == "fit" and isinstance(value, str):
-        return parse_fit(value)
-    return tuple(value) if isinstance(value, list) else value
 
 
 CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(

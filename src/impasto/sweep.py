@@ -17,14 +17,15 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impasto import api, files, image
-from impasto.api import CTRL_C, Job
-from impasto.appraise import Appraiser
+from impasto import files, pictures
 from impasto.config import Config, configure
 from impasto.errors import ConfigError, DivergenceError, PictureError
-from impasto.metrics import Measures
-from impasto.optimize import Step
-from impasto.sheet import Print, sheet
+from impasto.job.job import CTRL_C, Job
+from impasto.job.prepare import prepare
+from impasto.measure.appraise import Appraiser
+from impasto.measure.metrics import Measures
+from impasto.pictures.sheet import Print, sheet
+from impasto.transfer.optimize import Step
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -152,7 +153,7 @@ def sweep(
     seconds_known = known_seconds(table)
     done: list[Tried] = []
     for cell in tried:
-        job = api.prepare(content, style, cell.config)
+        job = prepare(content, style, cell.config)
         found = kept(cell, job, appraiser, seconds_known)
         if found is None:
             on_cell(cell, job)
@@ -170,12 +171,12 @@ def check(content: str | Path, style: str, tried: Sequence[Cell], table: Path) -
     """
     for cell in tried:
         inputs = [content, style, cell.config.start]
-        image.check_target(cell.path, inputs=inputs)
+        pictures.check_target(cell.path, inputs=inputs)
         if str(table) in map(str, inputs):
             raise PictureError(
                 f"{table}: the table would overwrite an input", "", "choose another -o"
             )
-        api.prepare(content, style, cell.config)
+        prepare(content, style, cell.config)
 
 
 def made(cell: Cell, job: Job, appraiser: Appraiser, on_step: Callable[[Step], None]) -> Tried:
@@ -200,7 +201,7 @@ def kept(
 ) -> Tried | None:
     """What came of a cell whose picture is there, made from the same facts; else None."""
     try:
-        recipe: Mapping[str, Any] = image.read_recipe(cell.path)
+        recipe: Mapping[str, Any] = pictures.read_recipe(cell.path)
         facts = json.loads(json.dumps(job.facts()))
         count = recipe["iterations"]
         whole = count["done"] == count["planned"]

@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from impasto import image
-from impasto.checkpoint import EVERY_FRAME, FRAME, FRAMES, RUN_DIGITS, TEMPORARY, Checkpoint
+from impasto import pictures
 from impasto.errors import PictureError
 from impasto.files import write_atomically
-from impasto.films import Form, Frame, Shot, form_of
+from impasto.job.checkpoint import EVERY_FRAME, FRAME, FRAMES, RUN_DIGITS, TEMPORARY, Checkpoint
+from impasto.pictures.films import Form, Frame, Shot, form_of
 
 if TYPE_CHECKING:
-    from impasto.api import Job, Result
-    from impasto.optimize import Step
+    from impasto.job.job import Job, Result
+    from impasto.transfer.optimize import Step
 
 # RMS of all samples in [0, 1]: a step of 8 bits. Kept 44 frames of 56 iterations at the default
 # settings, and 45 of 500 with the preset paper; a film's own steps were a little smaller.
@@ -49,8 +49,8 @@ def check_path(path: Path, inputs: Iterable[object] = (), results: Iterable[obje
     """
     form_of(path)
     what = f"film '{path}'"
-    image.check_file(path, what, inputs)
-    return image.check_file(path, what, results, "the result")
+    pictures.check_file(path, what, inputs)
+    return pictures.check_file(path, what, results, "the result")
 
 
 class Timeline:
@@ -92,7 +92,7 @@ class Timeline:
         self.form = form_of(self.path)
         self.size = self.form.size(job.size)
         alpha = job.photograph.alpha
-        self.alpha = None if alpha is None else image.resize(alpha, self.size)
+        self.alpha = None if alpha is None else pictures.resize(alpha, self.size)
         self.start = self.frame(job.first())
         if folder is None:
             self.temporary = tempfile.TemporaryDirectory(prefix="impasto-")  # goes with this object
@@ -117,10 +117,10 @@ class Timeline:
 
     def frame(self, pixels: Tensor) -> Frame:
         """Pixels (1, 3, h, w) as they are in the film; what is transparent is on white there."""
-        pixels = image.resize(pixels, self.size)
+        pixels = pictures.resize(pixels, self.size)
         if self.alpha is not None:
             pixels = pixels * self.alpha + (1 - self.alpha)
-        return np.asarray(image.to_pil(pixels))
+        return np.asarray(pictures.to_pil(pixels))
 
     def __call__(self, step: Step) -> None:
         if not self.kept:

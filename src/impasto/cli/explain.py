@@ -13,12 +13,13 @@ from impasto.cli import options as o
 from impasto.cli.process import hear_stops, hold_memory, ignore_stops
 from impasto.cli.progress import bar_on, clock, console_for
 from impasto.cli.stylize import parse_setting
-from impasto.config import Config, configure, parse_size
+from impasto.config import Config, configure
 from impasto.errors import printable
+from impasto.parsing import parse_size
 
 if TYPE_CHECKING:
     from impasto.explain import Part, Report, Run
-    from impasto.optimize import Step
+    from impasto.transfer.optimize import Step
 
 DEFAULT_SIZE_PX = 256  # all runs together then take a few minutes on two cores
 

@@ -14,8 +14,8 @@ from rich.table import Table
 from impasto.errors import ConfigError, did_you_mean, printable
 
 if TYPE_CHECKING:
-    from impasto.appraise import Appraisal
-    from impasto.metrics import Measures
+    from impasto.measure.appraise import Appraisal
+    from impasto.measure.metrics import Measures
 
 HELP = {
     "score": "content lost and style left in one; lower is better",
@@ -55,7 +55,7 @@ def evaluate(
 
     What each number says, and what it does not: docs/measures.md.
     """
-    from impasto.appraise import Appraiser
+    from impasto.measure.appraise import Appraiser
 
     _check_wanted(content, style)
     appraisal = Appraiser(content, style, size=size)(picture)
@@ -89,7 +89,7 @@ def compare(
 
     Sorted by the score where there are a photograph and a painting; else by what there is.
     """
-    from impasto.appraise import Appraiser
+    from impasto.measure.appraise import Appraiser
 
     _check_wanted(content, style)
     key = parse_key(by)

@@ -24,17 +24,17 @@ def styles(
     sheet: Annotated[bool, typer.Option("--sheet/--no-sheet", help="Write it or not.")] = True,
 ) -> None:
     """List the built-in styles and write a contact sheet of them."""
-    from impasto.styles import STYLES, contact_sheet
+    from impasto.pictures.styles import STYLES, contact_sheet
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for style in STYLES:
         table.add_row(f"[bold]{style.name}[/bold]", style.description)
     Console(highlight=False).print(table)
     if sheet:
-        from impasto import image
+        from impasto import pictures
 
-        image.check_target(output)
-        image.save(image.load(contact_sheet()).pixels, output)
+        pictures.check_target(output)
+        pictures.save(pictures.load(contact_sheet()).pixels, output)
         typer.echo(f"Wrote {output}")
 
 
@@ -43,9 +43,9 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show how a picture was made: its recipe."""
-    from impasto import image
+    from impasto import pictures
 
-    recipe = image.read_recipe(picture)
+    recipe = pictures.read_recipe(picture)
     try:
         words, parts = json.dumps(recipe, indent=2), sections(recipe)
     except RecursionError as error:  # no recipe of ours is lists in lists in lists

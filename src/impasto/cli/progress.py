@@ -17,8 +17,8 @@ from impasto.config import schedule
 from impasto.errors import printable
 
 if TYPE_CHECKING:
-    from impasto.api import Job
-    from impasto.optimize import Step
+    from impasto.job.job import Job
+    from impasto.transfer.optimize import Step
 
 WIDE, NARROW = 100, 72  # columns: below the one the losses' sum is left out, below the other all
 LINES = 20  # or a few more, where there is no terminal to draw a bar on

@@ -12,11 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from impasto.cli import options as o
-from impasto.cli.order import Order, as_tuples
 from impasto.cli.stylize import parse_regions
 from impasto.cli.work import check_unused, checkpoint_folder, find_checkpoint, run
-from impasto.config import PHOTO, Config, parse_fit, parse_size
+from impasto.config import PHOTO, Config
 from impasto.errors import PictureError, WeightsError, printable
+from impasto.job.order import Order, as_tuples
+from impasto.parsing import parse_fit, parse_size
 
 Given = Annotated[
     Path | None,
@@ -75,9 +76,9 @@ def rerun(
     byte the same. Photograph and painting are looked for beside PICTURE and in
     the current folder, by name, and have to be the very same files.
     """
-    from impasto import image
+    from impasto import pictures
 
-    recipe = image.read_recipe(picture)
+    recipe = pictures.read_recipe(picture)
     here: dict[str, Any] = {"size": size and parse_size(size), "fit": fit and parse_fit(fit)}
     here |= {"device": device, "precision": precision}
     here["backbone"] = backbone_of(recipe, backbone, picture)
@@ -89,7 +90,7 @@ def rerun(
         tuple(map(str, find_all("painting", painting, recipe, picture))),
         config,
         target,
-        bits=min(int(str(recipe.get("bits", 8))), image.most_bits(target)),
+        bits=min(int(str(recipe.get("bits", 8))), pictures.most_bits(target)),
         mask=find_if_any("mask", mask, recipe, picture),
         style_masks=tuple(find_all("style mask", style_mask, recipe, picture)),
         regions=regions_of(region or (), recipe, picture),
@@ -108,9 +109,9 @@ def repeat(
     order: Order, picture: Path, recipe: Mapping[str, Any], quiet: bool, *, whole: bool
 ) -> None:
     """Make it again; where all is as it was, say how far the two are alike."""
-    from impasto import image
+    from impasto import pictures
 
-    image.check_target(order.target, inputs=[picture])
+    pictures.check_target(order.target, inputs=[picture])
     before = picture.read_bytes()
     folder = checkpoint_folder(order.target)
     _, overwritten = find_checkpoint(folder, resume=False)
@@ -166,7 +167,7 @@ def find_all(
     role: str, given: Sequence[Path] | None, recipe: Mapping[str, Any], picture: Path
 ) -> list[Path]:
     """All files of a role, in their order; those that are given come first."""
-    from impasto.casting import numbered
+    from impasto.job.casting import numbered
 
     roles = list(takewhile(lambda each: each in inputs_of(recipe), numbered(role)))
     places: list[Path | None] = [*(given or ()), *[None] * len(roles)]
@@ -202,11 +203,11 @@ def option_of(role: str) -> str:
 
 def checksum(place: Path) -> str:
     """Of a file, or of a folder's pictures."""
-    from impasto import image
-    from impasto.image.opening import read_bytes
-    from impasto.scene import joined_sha256
+    from impasto import pictures
+    from impasto.job.scene import joined_sha256
+    from impasto.pictures.opening import read_bytes
 
-    paths = image.in_folder(place) if place.is_dir() else [place]
+    paths = pictures.in_folder(place) if place.is_dir() else [place]
     contents = (read_bytes(path, f"picture '{path}'") for path in paths)
     checksums = [hashlib.sha256(content).hexdigest() for content in contents]
     return checksums[0] if len(checksums) == 1 else joined_sha256(checksums)
@@ -218,7 +219,7 @@ def find(role: str, given: Path | None, recipe: Mapping[str, Any], picture: Path
     Raises:
         PictureError: it is not there, or another file has its name.
     """
-    from impasto.styles import STYLES
+    from impasto.pictures.styles import STYLES
 
     try:
         known = recipe["inputs"][role]
@@ -248,7 +249,7 @@ def backbone_of(recipe: Mapping[str, Any], given: Path | None, picture: Path) ->
     Raises:
         WeightsError: another one, or none, goes by that name here.
     """
-    from impasto import weights
+    from impasto.network import weights
 
     try:
         known: Mapping[str, Any] = recipe["backbone"]

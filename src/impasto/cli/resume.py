@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from impasto.cli import options as o
-from impasto.cli.order import Order
 from impasto.cli.work import going_on, run
+from impasto.job.order import Order
 
 Folder = Annotated[
     Path,
@@ -26,7 +26,7 @@ def resume(folder: Folder, quiet: o.Quiet = False) -> None:
 
     The result is, byte for byte, that of a run which nothing stopped.
     """
-    from impasto import checkpoint
+    from impasto.job import checkpoint
 
     before = checkpoint.read(folder)
     order = Order.from_json(before.command, folder)

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impasto.cli import options as o
-from impasto.cli.order import Order
 from impasto.cli.work import begin
-from impasto.config import (
-    PAINTING,
-    PHOTO,
-    RANGES,
-    Config,
-    configure,
+from impasto.config import PAINTING, PHOTO, RANGES, Config, configure, style_alone
+from impasto.errors import (
+    ConfigError,
+    did_you_mean,
+    nearest_file,
+)
+from impasto.job.order import Order
+from impasto.parsing import (
     parse_fit,
     parse_layers,
     parse_look,
@@ -23,12 +24,6 @@ from impasto.config import (
     parse_scales,
     parse_size,
     parse_snapshots,
-    style_alone,
-)
-from impasto.errors import (
-    ConfigError,
-    did_you_mean,
-    nearest_file,
 )
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from impasto.config import Config, schedule
 from impasto.errors import ConfigError, PictureError, printable
 
 if TYPE_CHECKING:
-    from impasto.api import Job
-    from impasto.optimize import Step
+    from impasto.job.job import Job
     from impasto.sweep import Cell, Tried, Variation
+    from impasto.transfer.optimize import Step
 
 DEFAULT_SIZE_PX = 256  # enough to see what an option does, and four times as fast as 512
 
@@ -69,13 +69,13 @@ def sweep(
     Pictures are 256 px unless --set size=... says otherwise. The same command
     again goes on where one was stopped: what is there is not made again.
     """
-    from impasto import image
+    from impasto import pictures
     from impasto import sweep as room
 
     variations = [parse_variation(text) for text in vary]
     given = {"size": DEFAULT_SIZE_PX, **dict(map(parse_setting, settings or []))}
     output = output or Path(f"{photo.stem}-{Path(painting).stem}-sweep.png")
-    image.check_target(output, inputs=[photo, painting, given.get("start")])
+    pictures.check_target(output, inputs=[photo, painting, given.get("start")])
     folder, table = output.with_suffix(""), output.with_suffix(".csv")
     folder = folder.with_name(f"{folder.name}-pictures")
     cells = room.cells(variations, given.pop("preset", Config.preset), given, folder)
@@ -90,7 +90,7 @@ def sweep(
         finally:
             ignore_stops()
             if done:
-                image.save(image.load(room.contact_sheet(done)).pixels, output)
+                pictures.save(pictures.load(room.contact_sheet(done)).pixels, output)
     if not quiet:
         typer.echo(f"Wrote {output} and {table}: {summary(done)}")
 
@@ -143,7 +143,7 @@ class Teller:
 
     def begin(self, cell: Cell, job: Job) -> None:
         """A picture that has to be made."""
-        from impasto.plan import HELD_BYTES
+        from impasto.job.plan import HELD_BYTES
 
         self.tidy = release_memory if job.plan.side else lambda: None
         hold_memory(*([HELD_BYTES] if job.plan.side else []))

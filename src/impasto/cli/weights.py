@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="List, fetch, add and verify networ
 @app.command("list")
 def list_known() -> None:
     """List the known weights and which are on this machine."""
-    from impasto import weights
+    from impasto.network import weights
 
     table = Table(box=None, pad_edge=False)
     table.add_column("name", no_wrap=True)
@@ -46,7 +46,7 @@ def fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="vgg19, vgg16, or a file's name.")],
 ) -> None:
     """Download weights into the cache; an interrupted download goes on where it stopped."""
-    from impasto import weights
+    from impasto.network import weights
 
     console = Console(stderr=True)
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
@@ -63,7 +63,7 @@ def add(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of a known format.")],
 ) -> None:
     """Check a local file and put its weights into the cache."""
-    from impasto import weights
+    from impasto.network import weights
 
     typer.echo(f"Added {weights.add(file)}")
 
@@ -71,7 +71,7 @@ def add(
 @app.command()
 def verify() -> None:
     """Check the embedded and the cached weights for damage."""
-    from impasto import weights
+    from impasto.network import weights
 
     checks = weights.verify()
     for check in checks:
@@ -83,6 +83,6 @@ def verify() -> None:
 @app.command()
 def where() -> None:
     """Print the folder that weights are kept in."""
-    from impasto import weights
+    from impasto.network import weights
 
     typer.echo(str(weights.cache_dir()))

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from impasto.cli.order import Order
 from impasto.cli.process import (
     BROKEN,
     STOPPED,
@@ -26,12 +25,13 @@ from impasto.cli.process import (
 from impasto.cli.progress import Narrator
 from impasto.config import LAST, PRESETS
 from impasto.errors import CheckpointError, ConfigError, PictureError, printable
+from impasto.job.order import Order
 
 if TYPE_CHECKING:
-    from impasto.api import Job, Result
-    from impasto.checkpoint import Checkpoint, Keeper
-    from impasto.optimize import Step
+    from impasto.job.checkpoint import Checkpoint, Keeper
+    from impasto.job.job import Job, Result
     from impasto.timeline import Timeline
+    from impasto.transfer.optimize import Step
 
 
 def check_unused(target: Path) -> None:
@@ -49,7 +49,7 @@ def checkpoint_folder(target: Path) -> Path:
 
 def find_checkpoint(folder: Path, resume: bool) -> tuple[Checkpoint | None, str]:
     """The checkpoint to go on from, if one is asked for and there, and what to say of it."""
-    from impasto import checkpoint
+    from impasto.job import checkpoint
 
     there = checkpoint.is_there(folder)
     if there and resume:
@@ -111,7 +111,7 @@ def run(
         quiet: errors and nothing else.
         like: facts of a run that this one is to repeat to the byte.
     """
-    from impasto import checkpoint
+    from impasto.job import checkpoint
     from impasto.timeline import Timeline
 
     job = _checked(order, before.facts if before else like)
@@ -142,19 +142,19 @@ def run(
 
 def _checked(order: Order, like: Mapping[str, Any] | None) -> Job:
     """The job, once nothing of ours would be lost or overwritten; memory is held as it needs."""
-    from impasto import image
-    from impasto.plan import HELD_BYTES
+    from impasto import pictures
+    from impasto.job.plan import HELD_BYTES
     from impasto.timeline import check_path
 
     inputs, target = order.inputs, order.target
     order.check_apart()
-    image.check_target(target, inputs=inputs, bits=order.bits)
+    pictures.check_target(target, inputs=inputs, bits=order.bits)
     if order.timeline:
         check_path(order.timeline, inputs, [target])
     job = order.prepare()
     job = job.in_windows_of(like) if like else job
     hold_memory(HELD_BYTES) if job.plan.side else hold_memory()
-    image.check_target(target, bits=order.bits, size=job.size)
+    pictures.check_target(target, bits=order.bits, size=job.size)
     return job
 
 
@@ -222,7 +222,8 @@ def _keep(keeper: Keeper) -> str:
 
 def _snapshots(job: Job, order: Order) -> Callable[[Step], None]:
     """A listener that writes the snapshots asked for, if any; none may overwrite an input."""
-    from impasto import api, image
+    from impasto import pictures
+    from impasto.job.job import Snapshots
 
     directory, target = order.snapshot_dir, order.target
     wanted = job.config.snapshots or ((LAST,) if directory else ())
@@ -233,9 +234,9 @@ def _snapshots(job: Job, order: Order) -> Callable[[Step], None]:
             raise ConfigError(
                 f"a snapshot of iteration {number}", f"there are {job.iterations}, and last"
             )
-    snapshots = api.Snapshots(directory or target.with_name(f"{target.stem}-snapshots"), wanted)
+    snapshots = Snapshots(directory or target.with_name(f"{target.stem}-snapshots"), wanted)
     for path in snapshots.paths(job.iterations).values():
-        image.check_target(path, inputs=order.inputs)
+        pictures.check_target(path, inputs=order.inputs)
     return snapshots
 
 
@@ -252,7 +253,7 @@ def _save(result: Result, order: Order) -> None:
 def _report(
     job: Job, result: Result, order: Order, seconds: float, advice: str, quiet: bool
 ) -> None:
-    from impasto.api import CTRL_C
+    from impasto.job.job import CTRL_C
 
     height, width = job.size
     what = f"{order.target} ({width} x {height} px)"

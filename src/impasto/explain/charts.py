@@ -10,7 +10,7 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from impasto.explain.figures import Layer
-from impasto.vgg import block_of
+from impasto.network.vgg import block_of
 
 # In units of the drawing, which is shown about as wide as a phone at least.
 WIDTH, HEIGHT = 420, 260

@@ -10,7 +10,7 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from impasto import image
+from impasto import pictures
 
 JPEG_QUALITY = 88  # strokes and noise stay what they are, at a sixth of a PNG's size
 # From nothing to most: dark to light, so that it also reads in grey and on paper.
@@ -22,7 +22,9 @@ SHOWN = 0.85  # how much the strongest heat covers of it
 
 def jpeg(picture: Tensor) -> str:
     """A picture (1, 3, H, W) in [0, 1] as a data URI."""
-    return _uri(image.to_pil(picture), "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
+    return _uri(
+        pictures.to_pil(picture), "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True
+    )
 
 
 def heat_map(values: Tensor, *, both_ways: bool = False) -> str:

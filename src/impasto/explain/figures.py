@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from impasto.api import Job
 from impasto.config import Config, Size
-from impasto.conv import KERNEL_PX
-from impasto.descent import Adam
-from impasto.evaluation import Evaluator, Region, point_at
-from impasto.losses import Content, Objective, Style, wasserstein
-from impasto.moments import Moments
-from impasto.scene import samples
-from impasto.vgg import VGG, block_of
+from impasto.job.job import Job
+from impasto.job.scene import samples
+from impasto.network.conv import KERNEL_PX
+from impasto.network.vgg import VGG, block_of
+from impasto.transfer.descent import Adam
+from impasto.transfer.evaluation import Evaluator, Region, point_at
+from impasto.transfer.losses import Content, Objective, Style, wasserstein
+from impasto.transfer.moments import Moments
 
 MOST_ACTIVE = 6  # feature maps of each layer and picture
 STRONGEST = 32  # channels of a Gram matrix that are shown

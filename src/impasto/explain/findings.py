@@ -8,16 +8,16 @@ from typing import Any
 
 from torch import Tensor
 
-from impasto import api, image
-from impasto.api import Job
+from impasto import pictures
 from impasto.config import Config, Size, Weighted
-from impasto.evaluation import Region, look, objective_of
 from impasto.explain import figures
 from impasto.explain.figures import Layer, Pulls, Slip
 from impasto.explain.runs import LAYERS, RATES, Part, Run, third
-from impasto.losses import Features
-from impasto.moments import Moments
-from impasto.vgg import VGG
+from impasto.job.job import Job, network_of
+from impasto.network.vgg import VGG
+from impasto.transfer.evaluation import Region, look, objective_of
+from impasto.transfer.losses import Features
+from impasto.transfer.moments import Moments
 
 # A learning rate is too small where the loss has come less than half of the way that the best one
 # came, and slow below nine tenths; it swings where the loss rose at one iteration in six, and
@@ -109,9 +109,9 @@ def by_depth(layers: Weighted) -> list[str]:
 def find(parts: Sequence[Part], runs: Mapping[str, Run]) -> Findings:
     """Look at what the runs came to, in float32 on the CPU."""
     job, last = parts[0].job, parts[-1]
-    network = api.network_of(job.backbone, job.config)
+    network = network_of(job.backbone, job.config)
     painting = figures.painting_of(job)
-    photograph = image.resize(job.photograph.pixels, job.size)
+    photograph = pictures.resize(job.photograph.pixels, job.size)
     pixels = runs["main"].pixels
     objective = objective_of(network, photograph, [Region.whole(painting)], job.config, None)
     looked_at = (photograph, painting, pixels)
@@ -140,7 +140,7 @@ def slip(part: Part, run: Run, network: VGG) -> Slip | None:
     """The first step of a run, if it was taken back; the run itself kept only where it began."""
     if run.first is None or "back" not in run.history[0]["note"]:
         return None
-    photograph = image.resize(part.job.photograph.pixels, part.job.size)
+    photograph = pictures.resize(part.job.photograph.pixels, part.job.size)
     painting = figures.painting_of(part.job)
     return figures.first_step(network, photograph, painting, run.first, part.config)
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from impasto import api, files
+from impasto import files
 from impasto.config import Config
 from impasto.errors import ConfigError, PictureError
 from impasto.explain import findings, page
 from impasto.explain.runs import EFFORTS, KEPT, Effort, Part, Run, kept, obtained, parts, path_of
-from impasto.image import PictureSource
-from impasto.optimize import Step
+from impasto.job.prepare import prepare as prepare_job
+from impasto.pictures import PictureSource
+from impasto.transfer.optimize import Step
 
 PAGE, NUMBERS = "index.html", "numbers.json"
 # What either file of ours begins with, in so many characters.
@@ -85,7 +86,7 @@ def prepare(
         ImpastoError: of its children the one that fits.
     """
     folder = Path(folder)
-    job = api.prepare(photo, painting, config)
+    job = prepare_job(photo, painting, config)
     if max(job.size) > LARGEST_SIZE_PX:
         raise ConfigError(
             f"a report of {max(job.size)} px", f"at most {LARGEST_SIZE_PX} px", "try --size 256"

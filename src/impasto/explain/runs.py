@@ -19,14 +19,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from impasto import api, files, image
-from impasto.api import CTRL_C, Job
+from impasto import files, pictures
 from impasto.config import SMALLEST_SIZE_PX, Config, Size, Weighted, schedule
 from impasto.errors import DivergenceError, PictureError
-from impasto.evaluation import look
-from impasto.losses import variation
-from impasto.optimize import Step
-from impasto.vgg import block_of, convolution_names
+from impasto.job.job import CTRL_C, Job, network_of
+from impasto.job.prepare import check_layers, check_size
+from impasto.network.vgg import block_of, convolution_names
+from impasto.transfer.evaluation import look
+from impasto.transfer.losses import variation
+from impasto.transfer.optimize import Step
 
 KEPT = "kept"  # the folder beside the page
 FORMAT = 1  # of the files in it; to be raised with each change of what they hold
@@ -116,7 +117,7 @@ class Run:
         pixels: (1, 3, H, W), those that were optimised, after the last iteration.
         picture: (1, 3, H, W) in [0, 1], what a person is shown of them.
         shots: by iteration, pictures on the way, each (1, 3, h, w).
-        history: a row for each iteration, as in ``api.Result``.
+        history: a row for each iteration, as in ``Result``.
         stopped: why it ended early, or None.
         first: like pixels, after the first iteration: where it started if that was taken back.
     """
@@ -150,9 +151,9 @@ def parts(job: Job, effort: Effort) -> list[Part]:
         job: the main one, as `impasto stylize` would run it.
         effort: of all others.
     """
-    api.check_layers(job.backbone, replace(job.config, style_layers=EACH))
+    check_layers(job.backbone, replace(job.config, style_layers=EACH))
     for size in (job.size, rate_size(job)):
-        api.check_size(size, replace(job.config, style_layers=EACH))
+        check_size(size, replace(job.config, style_layers=EACH))
     whole = Part("main", "the picture itself", job, shots_of(job.iterations))
     others = [*content_parts(job, effort), *style_parts(job, effort), *rate_parts(job, effort)]
     return [whole, *others]
@@ -172,8 +173,8 @@ def third(iterations: int) -> int:
 def content_parts(job: Job, effort: Effort) -> Iterator[Part]:
     """From noise to a picture that looks like the photograph to one layer: figure 1, lower row."""
     known = alone(job, pooling="average", edges="replicate", strength=None, alpha=1.0, beta=0.0)
-    network = api.network_of(job.backbone, known.config)
-    maps, _ = look(network, image.resize(job.photograph.pixels, job.size), None, maps=LAYERS)
+    network = network_of(job.backbone, known.config)
+    maps, _ = look(network, pictures.resize(job.photograph.pixels, job.size), None, maps=LAYERS)
     for layer, count in zip(LAYERS, effort.content, strict=True):
         config = replace(
             known.config,
@@ -238,7 +239,7 @@ def rate_parts(job: Job, effort: Effort) -> Iterator[Part]:
 
 def rate_size(job: Job) -> Size:
     """(height, width) at which learning rates are tried."""
-    return image.fit(job.size, min(RATE_SIZE_PX, max(job.size)))
+    return pictures.fit(job.size, min(RATE_SIZE_PX, max(job.size)))
 
 
 def obtained(
@@ -298,7 +299,7 @@ def made(part: Part, on_step: Callable[[Step], None]) -> Run:
 
 def eight_bits(picture: Tensor) -> Tensor:
     """The picture (1, 3, h, w) as a file would hold it."""
-    samples = torch.from_numpy(np.array(image.to_pil(picture)))
+    samples = torch.from_numpy(np.array(pictures.to_pil(picture)))
     return samples.permute(2, 0, 1)[None].float() / 255
 
 

@@ -1,0 +1,417 @@
+"""Who goes where: pictures and masks are loaded, checked, and matched to a Scene."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from impasto import pictures
+from impasto.config import PHOTO, STARTS, TILE_PX, Config, Size, scale_size, whole_tiles
+from impasto.errors import ConfigError, PictureError, did_you_mean
+from impasto.job.scene import Area, Painting, Scene
+from impasto.pictures import Picture, PictureSource, color, masks, styles
+from impasto.pictures.masks import Colour
+
+PALETTE_PX = 256  # side to which each of several paintings is brought to make one palette of them
+Several = Sequence[PictureSource]
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Where which manner goes.
+
+    Attributes:
+        mask: of the photograph's size; its colours name the regions.
+        style_masks: of the paintings, in their order: a region of the photograph takes after the
+            region of the same colour.
+        regions: by colour, as `masks.parse_colour` takes it, a painting of the region's own, or
+            ``"photo"`` where it is to stay as photographed.
+    """
+
+    mask: PictureSource | None = None
+    style_masks: Several = ()
+    regions: Mapping[str, PictureSource] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raise a ConfigError where they say nothing together, or are of other types."""
+        if not isinstance(self.style_masks, list | tuple):
+            raise ConfigError(
+                f"style_masks of type {type(self.style_masks).__name__}", "a list is wanted"
+            )
+        if not isinstance(self.regions, Mapping):
+            raise ConfigError(
+                f"regions of type {type(self.regions).__name__}", 'such as {"white": "photo"}'
+            )
+        given = "style masks" if self.style_masks else "regions" if self.regions else ""
+        if given and self.mask is None:
+            raise ConfigError(
+                f"{given} without a mask",
+                "its colours are the photograph's regions",
+                "give a mask of the photograph's size",
+            )
+        if self.mask is not None and not given:
+            raise ConfigError(
+                "a mask alone",
+                "its regions want a style mask of the painting, or paintings of their own",
+                f"try a region such as black={PHOTO}, to keep what is black as photographed",
+            )
+
+
+def compose(
+    content: PictureSource | None,
+    style: PictureSource | Several,
+    config: Config,
+    given: Masks | None = None,
+) -> Scene:
+    """Load all pictures, and see who goes where.
+
+    Args:
+        content: the photograph; None for a texture.
+        style: a painting, a built-in style's name, a folder of paintings, or several of those.
+        config: colours, weights, sizes and the start are read.
+        given: masks and regions.
+
+    Raises:
+        ImpastoError: of its children the one that fits.
+    """
+    given = given or Masks()
+    given.check()
+    several = list(style) if isinstance(style, list | tuple) else [cast(PictureSource, style)]
+    photograph = canvas(config, given) if content is None else pictures.load(content, "photograph")
+    paintings = load_paintings(several, config, longest_px(photograph, config))
+    start = None if config.start in STARTS else load_start(config.start)
+    scene = Scene(photograph, (Area(tuple(paintings)),), start)
+    inputs = dict(roles(photograph, paintings, start))
+    if given.mask is not None:
+        scene = with_regions(scene, paintings, given, config, inputs)
+    elif not paintings:
+        raise ConfigError("no painting", "at least one is wanted")
+    scene = recoloured(replace(scene, inputs=inputs), config)
+    return as_tile(scene) if config.tileable and content is not None else scene
+
+
+def canvas(config: Config, given: Masks) -> Picture:
+    """Noise in the place of a photograph, where there is none: nothing of it counts.
+
+    Raises:
+        ConfigError: a setting that makes no sense without a photograph.
+    """
+    content, _ = config.weights()
+    if content:
+        what = f"strength {config.strength!r}" if config.strength is not None else "an alpha"
+        raise ConfigError(f"{what} without a photograph", "there only the style counts")
+    for what, wanted in (("color", "painted"), ("start", "noise")):
+        value = getattr(config, what)
+        if value != wanted:
+            raise ConfigError(f"{what} {value!r} without a photograph", f"it is {wanted} there")
+    if given.mask is not None or isinstance(config.size, str):
+        what = "a mask" if given.mask is not None else f"size {config.size!r}"
+        raise ConfigError(f"{what} without a photograph", "that is for one")
+    height, width = (config.size,) * 2 if isinstance(config.size, int) else config.size
+    if config.tileable and whole_tiles((height, width)) != (height, width):
+        h, w = whole_tiles((height, width))
+        raise ConfigError(
+            f"a tile of {width} x {height} px",
+            f"its sides are multiples of {TILE_PX} px",
+            f"try {w}x{h}",
+        )
+    generator = torch.Generator().manual_seed(config.seed)
+    return Picture(torch.rand((1, 3, height, width), generator=generator), None, "noise", "")
+
+
+def roles(
+    photograph: Picture, paintings: Sequence[Painting], start: Picture | None
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Name and checksum of what is given, by role."""
+    if photograph.sha256:  # and no canvas
+        yield "photograph", known(photograph)
+    for role, painting in zip(numbered("painting"), paintings, strict=False):
+        yield role, known(painting)
+    if start is not None:
+        yield "start", known(start)
+
+
+def known(picture: Picture | Painting) -> dict[str, str]:
+    """What a recipe says of a file."""
+    return {"name": picture.name, "sha256": picture.sha256}
+
+
+def numbered(role: str) -> Iterator[str]:
+    """``painting``, ``painting 2``, ``painting 3``, ..."""
+    yield role
+    number = 2
+    while True:
+        yield f"{role} {number}"
+        number += 1
+
+
+def load_start(path: str) -> Picture:
+    """The picture to start from; a ConfigError where the path may have been meant as a word."""
+    hint = did_you_mean(path, STARTS)
+    if hint and not os.path.lexists(path):
+        allowed = f"allowed: {', '.join(STARTS)}, or the path of a picture"
+        raise ConfigError(f"start {path!r}", allowed, hint)
+    return pictures.load(path, "start picture")
+
+
+def longest_px(photograph: Picture, config: Config) -> int:
+    """The longer side of the result."""
+    if isinstance(config.size, int):
+        return config.size
+    return max(photograph.size if isinstance(config.size, str) else config.size)
+
+
+def load_paintings(several: Several, config: Config, longest: int) -> list[Painting]:
+    """Each with its scale and its weight.
+
+    Args:
+        several: as in ``compose``.
+        config: weights, scales and ``style_size`` are read.
+        longest: longer side of the result, in pixels.
+
+    Raises:
+        ConfigError: weights or scales for more or fewer paintings.
+    """
+    scales = config.style_scale
+    scales = (scales,) * len(several) if isinstance(scales, int | float) else scales
+    weights = config.style_weights or (1.0,) * len(several)
+    for name, numbers in (("style_weights", weights), ("style_scale", scales)):
+        if len(numbers) != len(several):
+            listed = ",".join(f"{number:g}" for number in numbers)
+            raise ConfigError(
+                f"{name} {listed} for {len(several)} painting{'s'[: len(several) != 1]}",
+                "one number for each painting is wanted, in their order",
+            )
+    return [
+        replace(load_painting(source, config, scale, longest), scale=scale, weight=weight)
+        for source, scale, weight in zip(several, scales, weights, strict=True)
+    ]
+
+
+def load_painting(source: PictureSource, config: Config, scale: float, longest: int) -> Painting:
+    """A picture, a built-in style by its name, or a folder."""
+    if isinstance(source, str):
+        source = styles.find(source)
+    if isinstance(source, os.PathLike) and Path(source).is_dir():
+        return load_folder(Path(source), config.style_size or round(longest * scale))
+    picture = pictures.load(source, "painting")
+    return Painting(picture.name, (picture,))
+
+
+def load_folder(folder: Path, longer: int) -> Painting:
+    """All pictures in a folder as one style, each no larger than it will be looked at, in pixels.
+
+    Raises:
+        PictureError: there is none in it.
+    """
+    paths = pictures.in_folder(folder)
+    if not paths:
+        raise PictureError(
+            f"painting '{folder}' is a folder without pictures", "", "a folder of paintings, or one"
+        )
+    found = []
+    for path in paths:
+        picture = pictures.load(path, "painting")
+        if max(picture.size) > longer:
+            size = pictures.fit(picture.size, longer)
+            size = scale_size(size, max(1.0, pictures.MIN_SIDE_PX / min(size)))
+            picture = replace(picture, pixels=pictures.resize(picture.pixels, size), alpha=None)
+        found.append(picture)
+    return Painting(folder.resolve().name, tuple(found))
+
+
+def with_regions(
+    scene: Scene,
+    paintings: Sequence[Painting],
+    given: Masks,
+    config: Config,
+    inputs: dict[str, Any],
+) -> Scene:
+    """The scene with the photograph's regions matched to paintings; inputs get theirs.
+
+    Raises:
+        ImpastoError: of its children the one that fits; for a colour that nothing matches too.
+    """
+    assert given.mask is not None
+    mask = load_mask(given.mask, "mask", scene.photograph.size, "photograph")
+    inputs["mask"] = known(mask)
+    where = masks.regions(mask.pixels, f"mask '{mask.name}'")
+    longest = longest_px(scene.photograph, config)
+    own = own_styles(given.regions, where, config, longest, inputs)
+    painted = masked(paintings, given.style_masks, list(where), inputs)
+    kept = [colour for colour in where if own.get(colour) == PHOTO]
+    keep = torch.stack([where[colour] for colour in kept]).sum(0) if kept else None
+    areas: list[Area] = []
+    for colour, part in where.items():
+        mine = own.get(colour)
+        if isinstance(mine, Painting):
+            areas.append(Area((mine,), masks.colour_name(colour), part))
+        elif mine is None:
+            areas.append(area_of(colour, part, painted))
+    check_all_used(areas, painted)
+    regions: dict[str, str | None] = {
+        **{area.name: " + ".join(each.name for each in area.styles) for area in areas},
+        **{masks.colour_name(colour): None for colour in kept},
+    }
+    original = scene.photograph if keep is not None else None
+    return replace(scene, areas=tuple(areas), keep=keep, original=original, regions=regions)
+
+
+def check_all_used(areas: Sequence[Area], paintings: Sequence[Painting]) -> None:
+    """Raise a ConfigError where nothing is painted, or a painting is for nothing."""
+    if not areas:
+        raise ConfigError("every region stays as photographed", "at least one with a painting")
+    used = {id(each) for area in areas for each in area.styles}
+    idle = next((each for each in paintings if id(each) not in used), None)
+    if idle:
+        raise ConfigError(f"painting '{idle.name}' has no region", "each region has one already")
+
+
+def area_of(colour: Colour, where: Tensor, paintings: Sequence[Painting]) -> Area:
+    """The region of a colour that no painting of its own was given for.
+
+    It takes after the part of its colour of each painting, and after all of one without a mask.
+    """
+    name = masks.colour_name(colour)
+    mine = tuple(each for each in paintings if colour in each.parts or not each.parts)
+    if not mine:
+        there = sorted({masks.colour_name(c) for each in paintings for c in each.parts})
+        what = "is in no style mask" if there else "has no painting"
+        raise ConfigError(
+            f"region {name} of the mask {what}",
+            f"the style masks have {', '.join(there)}" if there else "",
+            f"say whose manner it takes: {name}=PAINTING, or {name}={PHOTO}",
+        )
+    return Area(mine, name, where, colour)
+
+
+def own_styles(
+    regions: Mapping[str, PictureSource],
+    where: Mapping[Colour, Tensor],
+    config: Config,
+    longest: int,
+    inputs: dict[str, Any],
+) -> dict[Colour, Painting | str]:
+    """By the mask's colours, the paintings of their own, or PHOTO."""
+    found: dict[Colour, Painting | str] = {}
+    loaded: dict[str, Painting] = {}
+    for text, source in regions.items():
+        colour = masks.nearest(masks.parse_colour(text), list(where))
+        if colour is None:
+            there = ", ".join(masks.colour_name(each) for each in where)
+            raise ConfigError(
+                f"region {text!r}: the mask has no such colour",
+                f"it has {there} (what is smaller than {masks.SMALLEST_FLAT_PX} px, or is a shade, "
+                "is no region)",
+            )
+        if colour in found:
+            raise ConfigError(f"region {text!r} twice", "each region once")
+        if isinstance(source, str) and source == PHOTO:
+            found[colour] = PHOTO
+            continue
+        scale = config.style_scale if isinstance(config.style_scale, int | float) else 1.0
+        key = str(source) if isinstance(source, str | os.PathLike) else f"id {id(source)}"
+        if key not in loaded:
+            loaded[key] = replace(load_painting(source, config, scale, longest), scale=scale)
+        painting = loaded[key]
+        inputs[f"region {masks.colour_name(colour)}"] = known(painting)
+        found[colour] = painting
+    return found
+
+
+def masked(
+    paintings: Sequence[Painting],
+    style_masks: Several,
+    colours: Sequence[Colour],
+    inputs: dict[str, Any],
+) -> list[Painting]:
+    """The paintings with the parts that their masks name, by the photograph's colours.
+
+    Raises:
+        ConfigError: more masks than paintings, or a colour that the photograph's mask has not.
+    """
+    if len(style_masks) > len(paintings):
+        raise ConfigError(
+            f"{len(style_masks)} style masks for {len(paintings)} paintings", "one for each"
+        )
+    found = list(paintings)
+    for place, (role, source) in enumerate(zip(numbered("style mask"), style_masks, strict=False)):
+        painting = found[place]
+        if len(painting.pictures) > 1:
+            raise ConfigError("a style mask for a folder of paintings", "one is for one painting")
+        mask = load_mask(source, role, painting.pictures[0].size, f"painting '{painting.name}'")
+        inputs[role] = known(mask)
+        parts: dict[Colour, Tensor] = {}
+        for theirs, part in masks.regions(mask.pixels, f"{role} '{mask.name}'").items():
+            ours = masks.nearest(theirs, colours)
+            if ours is None:
+                there = ", ".join(masks.colour_name(each) for each in colours)
+                raise ConfigError(
+                    f"region {masks.colour_name(theirs)} of {role} '{mask.name}' is not in the "
+                    "photograph's mask",
+                    f"that one has {there}",
+                )
+            parts[ours] = parts[ours] + part if ours in parts else part
+        found[place] = replace(painting, parts=parts)
+    return found
+
+
+def load_mask(source: PictureSource, role: str, size: Size, of: str) -> Picture:
+    """A mask of just this (height, width).
+
+    Raises:
+        PictureError: it has another size, or can't be read.
+    """
+    mask = pictures.load(source, role)
+    if mask.size != size:
+        (height, width), (h, w) = mask.size, size
+        raise PictureError(
+            f"{role} '{mask.name}' is {width} x {height} px, and the {of} {w} x {h} px",
+            "the same size is wanted",
+            "draw it on a copy of the picture",
+        )
+    if mask.alpha is not None:
+        given = f"{role} '{mask.name}' is transparent in places"
+        raise PictureError(given, "opaque colours are wanted", "fill its background")
+    return mask
+
+
+def as_tile(scene: Scene) -> Scene:
+    """The scene with a photograph, and a start, whose opposite borders meet."""
+    photograph, start = (
+        each and replace(each, pixels=pictures.periodic(each.pixels))
+        for each in (scene.photograph, scene.start)
+    )
+    assert photograph is not None
+    return replace(scene, photograph=photograph, start=start)
+
+
+def recoloured(scene: Scene, config: Config) -> Scene:
+    """Its pictures as the network is to see them: in grey, or in one another's palette."""
+    photo = scene.photograph.pixels
+    match = color.match_covariance if config.color_match == "covariance" else color.match_histogram
+    if config.color == "luminance":
+        grey = color.grey(photo)
+        scene = scene.with_pixels(grey, lambda p: color.match_luminance(color.grey(p), grey))
+        start = scene.start and replace(scene.start, pixels=color.grey(scene.start.pixels))
+        return replace(scene, start=start, original=replace(scene.photograph, pixels=photo))
+    if config.color == "photo":
+        return scene.with_pixels(photo, lambda painting: match(painting, photo))
+    if config.color == "painting":
+        return scene.with_pixels(match(photo, palette(scene.paintings)), lambda painting: painting)
+    return scene
+
+
+def palette(paintings: Sequence[Painting]) -> Tensor:
+    """A picture with the colours of all of them, each counting alike."""
+    given = [picture for painting in paintings for picture in painting.pictures]
+    if len(given) == 1:
+        return given[0].pixels
+    side = (PALETTE_PX, PALETTE_PX)
+    return torch.cat([pictures.resize(picture.pixels, side) for picture in given], dim=3)

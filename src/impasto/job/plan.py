@@ -1,0 +1,157 @@
+"""Before the work: how much memory it will take, and whether to take pictures whole or in windows.
+
+The prediction follows what evaluation.py keeps: the maps between the network's stages, one
+window's feature maps, and the pictures that a minimiser holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from impasto.config import Config, Size, schedule
+from impasto.errors import ConfigError
+from impasto.network.vgg import VGG, Stage, block_of
+from impasto.transfer.descent import history_of
+from impasto.transfer.walk import LARGEST_SIDE_PX, SMALLEST_SIDE_PX, windows_of
+
+FLOAT_BYTES, PICTURE_CHANNELS = 4, 3
+GIGABYTE = 1e9
+
+# The command line, where it takes windows, keeps freed blocks up to this size: a window's maps.
+# Larger ones, whole maps and pictures, go back at once.
+HELD_BYTES = 80_000_000
+
+# Fitted to the peaks of whole runs on Linux, at 384 to 1024 px whole and at 512 to 4096 px in
+# windows, and a few per cent above them all: docs/performance.md.
+REGION_BYTES = 32_000_000  # its sums, moments and roots in float64, which no size changes
+REGION_CHANNELS, KEEP_CHANNELS = 3, 7  # a region at every layer; photograph, mask and both composed
+PICTURES = (
+    11  # at the last scale, besides L-BFGS's pairs: points, directions, gains, temporary ones
+)
+KEPT = 2.0  # times a window's feature maps: with the pooling's choices and the gradient on its way
+
+
+class Overhead(NamedTuple):
+    """What is held besides tensors that are in use.
+
+    Attributes:
+        lasting_bytes: kernels as Winograd and oneDNN want them, and libraries' own.
+        gaps: times the maps: the heap keeps freed ones, and new ones of other sizes fit badly.
+    """
+
+    lasting_bytes: int
+    gaps: float
+
+
+WHOLE, IN_WINDOWS = Overhead(340_000_000, 1.38), Overhead(545_000_000, 1.8)
+SAFE_SHARE = 0.9  # of what is free, that a plan may use: other programs want some too
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a picture will be computed, and what that takes.
+
+    Attributes:
+        side: of a window, in pixels; None is whole.
+        peak_bytes: that the process will hold at its worst, with what it holds already.
+        limit_bytes: that it may hold.
+    """
+
+    side: int | None
+    peak_bytes: int
+    limit_bytes: int
+
+
+def plan(
+    network: VGG,
+    size: Size,
+    originals: Sequence[Size],
+    config: Config,
+    *,
+    used_bytes: int,
+    free_bytes: int,
+    regions: int = 0,
+    keep: bool = False,
+) -> Plan:
+    """Choose between the whole picture at once, which is faster, and windows.
+
+    Args:
+        network: that will look.
+        size: (height, width) of the result.
+        originals: of the pictures that are held all the time.
+        config: layers, optimiser, schedule and ``fit`` are read.
+        used_bytes: that the process holds on the device already.
+        free_bytes: that the device has left.
+        regions: that the picture has by a mask.
+        keep: whether some of it stays as photographed.
+
+    Raises:
+        ConfigError: the memory that ``fit`` allows is too small.
+    """
+    allowed = config.fit if isinstance(config.fit, int) else None
+    limit = allowed or used_bytes + round(free_bytes * SAFE_SHARE)
+
+    def at(side: int | None) -> Plan:
+        work = work_bytes(network, size, originals, config, side, regions=regions, keep=keep)
+        return Plan(side, used_bytes + work, limit)
+
+    whole = at(None)
+    if config.fit == "whole" or (config.fit != "tiles" and whole.peak_bytes <= limit):
+        return whole
+    tiled = widest(at, limit)
+    if allowed and tiled.peak_bytes > limit:
+        raise ConfigError(
+            f"fit {allowed / GIGABYTE:.2g} GB for {size[1]} x {size[0]} px",
+            f"at least {tiled.peak_bytes / GIGABYTE:.2g} GB are needed",
+            "try a smaller --size",
+        )
+    return tiled
+
+
+def widest(at: Callable[[int | None], Plan], limit: int) -> Plan:
+    """The plan with the largest windows that keeps to a limit, or else with the smallest."""
+    side = LARGEST_SIDE_PX
+    while at(side).peak_bytes > limit and side // 2 >= SMALLEST_SIDE_PX:
+        side //= 2
+    return at(side)
+
+
+def work_bytes(
+    network: VGG,
+    size: Size,
+    originals: Sequence[Size],
+    config: Config,
+    side: int | None,
+    *,
+    regions: int = 0,
+    keep: bool = False,
+) -> int:
+    """The most that the work will hold at once, beyond what the process holds already."""
+    layers = [layer for layer, _ in (*config.content_layers, *config.style_layers)]
+    pixels, (_, iterations) = size[0] * size[1], schedule(size, config)[-1]
+    pairs = min(history_of(pixels), iterations) if config.optimizer == "lbfgs" else 0
+    given = sum(height * width for height, width in originals)
+    floats = PICTURE_CHANNELS * float((PICTURES + 2 * pairs) * pixels + given)
+    for layer, _ in config.content_layers:
+        floats += network.channels(f"conv{layer[4:]}") * pixels / 4 ** (block_of(layer) - 1)
+    floats += float((REGION_CHANNELS * regions + KEEP_CHANNELS * keep) * pixels)
+    overhead = WHOLE if side is None else IN_WINDOWS
+    floats += overhead.gaps * maps(network.stages(layers, apart=side is not None), size, side)
+    return overhead.lasting_bytes + REGION_BYTES * regions + round(floats * FLOAT_BYTES)
+
+
+def maps(stages: Sequence[Stage], size: Size, side: int | None) -> float:
+    """Floats of feature maps at the worst moment: on the way back through one of the stages."""
+    worst, earlier, entering, at = 0.0, 0.0, 0.0, size  # the picture itself is counted elsewhere
+    for stage in stages:
+        leaving = 0.0 if stage.last else stage.channels * at[0] * at[1] / stage.shrinks**2
+        several = windows_of(stage, at, side)
+        window = max(each.seen.size[0] * each.seen.size[1] for each in several)
+        # What entered the stages up to this one, the gradients on either side, and the window.
+        worst = max(worst, earlier + 2 * entering + leaving + KEPT * stage.floats * window)
+        gates = stage.gate_floats * at[0] * at[1] if len(several) > 1 else 0.0
+        earlier, entering = earlier + entering + gates, leaving
+        at = (at[0] // stage.shrinks, at[1] // stage.shrinks)
+    return worst

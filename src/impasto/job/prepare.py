@@ -1,0 +1,121 @@
+"""Load, check and plan all that a job needs, so that nothing is found wrong hours later."""
+
+from __future__ import annotations
+
+import torch
+
+from impasto import pictures
+from impasto.config import Config, Size, whole_tiles
+from impasto.errors import ConfigError, did_you_mean
+from impasto.job import memory
+from impasto.job.casting import Masks, Several, compose
+from impasto.job.job import Job, network_of
+from impasto.job.plan import plan
+from impasto.network import weights
+from impasto.network.vgg import convolution_names, minimum_side_px
+from impasto.pictures import PictureSource
+
+
+def prepare(
+    content: PictureSource | None,
+    style: PictureSource | Several,
+    config: Config,
+    masks: Masks | None = None,
+) -> Job:
+    """Load and check all that a stylisation needs, so that nothing can be found wrong hours later.
+
+    Args:
+        content: as in `stylize`; None where there is none, for a texture.
+        style: likewise.
+        config: every setting.
+        masks: which region of the photograph takes whose manner.
+
+    Raises:
+        ImpastoError: of its children the one that fits.
+    """
+    scene = compose(content, style, config, masks)
+    size = scene.photograph.size if content is None else output_size(scene.photograph.size, config)
+    backbone = weights.resolve(config.backbone)
+    check_layers(backbone, config)
+    check_size(size, config)
+    device = choose_device(config.device)
+    planned = plan(
+        network_of(backbone, config),
+        size,
+        scene.sizes,
+        config,
+        used_bytes=memory.used_bytes(device),
+        free_bytes=memory.free_bytes(device),
+        **scene.extent,
+    )
+    dtype = choose_dtype(config.precision, device)
+    return Job(scene, backbone, device, dtype, size, planned, config)
+
+
+def output_size(photograph: Size, config: Config) -> Size:
+    """(height, width) of the result: the photograph's aspect, config's longer side."""
+    if isinstance(config.size, tuple):
+        height, width = config.size
+        raise ConfigError(
+            f"size {width}x{height}",
+            "a picture has its photograph's shape: one number, the longer side, is wanted",
+            f"try {max(config.size)}",
+        )
+    size = photograph if config.size == "original" else pictures.fit(photograph, config.size)
+    return whole_tiles(size) if config.tileable else size
+
+
+def check_layers(backbone: weights.Weights, config: Config) -> None:
+    """Raise a ConfigError that names the first layer that the backbone does not have."""
+    known = convolution_names(backbone.state)
+    for layer, _ in (*config.content_layers, *config.style_layers):
+        if layer.replace("relu", "conv") not in known:
+            raise ConfigError(
+                f"layer {layer}: {backbone.name} does not have it",
+                f"its layers are {', '.join(known)}, and relu... of each",
+                did_you_mean(layer, [name.replace("conv", layer[:4]) for name in known]),
+            )
+
+
+def check_size(size: Size, config: Config) -> None:
+    """Raise a ConfigError where the deepest layer would see nothing of a picture of this size."""
+    layers = [layer for layer, _ in (*config.content_layers, *config.style_layers)]
+    smallest = minimum_side_px(layers)
+    if min(size) < smallest:
+        raise ConfigError(
+            f"a result of {size[1]} x {size[0]} px",
+            f"the layers in use need at least {smallest} px a side",
+            "try a larger --size, or crop the photograph",
+        )
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of this name; ``auto`` is CUDA where there is one, else MPS, else the CPU."""
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        name = next(kind for kind, there in present.items() if there)
+    if not present[name]:
+        there = ", ".join(kind for kind, there in present.items() if there)
+        raise ConfigError(f"device {name!r}: this machine has none", f"here: auto, {there}")
+    return torch.device(name)
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """The type of features; ``auto`` is bfloat16 on CUDA devices that have it, else float32.
+
+    Never on a CPU by itself: some virtual machines report instructions that kill the process.
+    """
+    if precision == "bfloat16" and device.type != "cuda":
+        raise ConfigError(
+            f"precision 'bfloat16' on {device.type}",
+            "it is for CUDA; elsewhere features are float32",
+            "leave --precision out",
+        )
+    if precision == "auto":
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if fast else torch.float32
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32

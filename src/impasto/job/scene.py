@@ -1,0 +1,235 @@
+"""Which pictures a job is about: the photograph, and which part of it takes whose manner.
+
+All of it is loaded and checked by casting.py; here it becomes a Subject for the loop, which gives
+each picture at whatever size a scale asks for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypedDict
+
+import torch
+from torch import Tensor
+
+from impasto import pictures
+from impasto.config import PHOTO, Config, Size, scale_size
+from impasto.network.vgg import minimum_side_px
+from impasto.pictures import Picture, masks
+from impasto.pictures.masks import Colour
+from impasto.transfer.evaluation import Region, Sample
+from impasto.transfer.optimize import Sized, Subject
+
+
+class Extent(TypedDict):
+    """How many regions there are, and whether something stays as photographed."""
+
+    regions: int
+    keep: bool
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A style: a picture, or those of a folder, taken as one.
+
+    Attributes:
+        name: the file's, or the folder's.
+        pictures: one or more.
+        scale: size of its strokes, as ``Config.style_scale``.
+        weight: against the other paintings'.
+        parts: what of it each colour of its mask names, (1, 1, H, W); {} without a mask.
+    """
+
+    name: str
+    pictures: tuple[Picture, ...]
+    scale: float = 1.0
+    weight: float = 1.0
+    parts: Mapping[Colour, Tensor] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """The file's, or that of all the folder's files' ones, in their order."""
+        if len(self.pictures) == 1:
+            return self.pictures[0].sha256
+        return joined_sha256(picture.sha256 for picture in self.pictures)
+
+
+@dataclass(frozen=True)
+class Area:
+    """A part of the photograph and whose manner it takes.
+
+    Attributes:
+        styles: paintings.
+        name: of its colour; '' where it is all.
+        where: which part, (1, 1, H, W) of the photograph's size; None is all.
+        colour: which part of those paintings that have a mask.
+    """
+
+    styles: tuple[Painting, ...]
+    name: str = ""
+    where: Tensor | None = None
+    colour: Colour | None = None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All pictures of a job.
+
+    Attributes:
+        photograph: what is repainted, as the network is to see it.
+        areas: of it, with their paintings.
+        start: what the optimisation starts from, where it is a picture of its own.
+        original: the photograph as it was given, where the result takes something of it.
+        keep: where the result is the photograph, (1, 1, H, W); None is nowhere.
+        inputs: name and checksum of each file, by its role.
+        regions: whose manner each colour of the mask takes, by name; None where it is kept.
+    """
+
+    photograph: Picture
+    areas: tuple[Area, ...]
+    start: Picture | None = None
+    original: Picture | None = None
+    keep: Tensor | None = None
+    inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    regions: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def paintings(self) -> list[Painting]:
+        """Each one once."""
+        found = {id(each): each for area in self.areas for each in area.styles}
+        return list(found.values())
+
+    @property
+    def manner(self) -> str:
+        """Whose it is to have, in words."""
+        if not self.regions:
+            return " and ".join(painting.name for painting in self.paintings)
+        return ", ".join(f"{name or PHOTO} ({region})" for region, name in self.regions.items())
+
+    @property
+    def sizes(self) -> list[Size]:
+        """Of all pictures that are held."""
+        given = [self.photograph, self.start, self.original]
+        given += [picture for painting in self.paintings for picture in painting.pictures]
+        return [picture.size for picture in {id(each): each for each in given}.values() if picture]
+
+    @property
+    def extent(self) -> Extent:
+        """What a mask adds to the work."""
+        regions = sum(area.where is not None for area in self.areas)
+        return {"regions": regions, "keep": self.keep is not None}
+
+    def subject(self, size: Size, config: Config, device: torch.device) -> Subject:
+        """The scene for the loop.
+
+        Args:
+            size: (height, width) of the result.
+            config: start, seed, sizes and layers are read.
+            device: where the pictures are wanted.
+        """
+        photograph = sized(self.photograph.pixels.to(device))
+
+        def regions(scale: Size) -> list[Region]:
+            return self._regions(scale, size, config, device)
+
+        def keep(scale: Size) -> Tensor | None:
+            return self.kept_at(scale, device)
+
+        def noise(scale: Size) -> Tensor:
+            generator = torch.Generator().manual_seed(config.seed)  # on the CPU: the same
+            grain = torch.rand((1, 3, *scale), generator=generator).to(device)  # everywhere
+            return grain * photograph(scale) if "content" in config.start else grain
+
+        if "noise" in config.start and self.start is None:
+            return Subject(photograph, regions, start=noise, detail=None, keep=keep)
+        start = photograph if self.start is None else sized(self.start.pixels.to(device))
+        return Subject(photograph, regions, start=start, detail=start, keep=keep)
+
+    def with_pixels(self, photograph: Tensor, repaint: Callable[[Tensor], Tensor]) -> Scene:
+        """The same with the photograph's pixels replaced, and each painting's changed."""
+
+        def changed(painting: Painting) -> Painting:
+            new = [replace(p, pixels=repaint(p.pixels)) for p in painting.pictures]
+            return replace(painting, pictures=tuple(new))
+
+        new = {id(painting): changed(painting) for painting in self.paintings}
+        areas = [replace(a, styles=tuple(new[id(each)] for each in a.styles)) for a in self.areas]
+        return replace(
+            self, photograph=replace(self.photograph, pixels=photograph), areas=tuple(areas)
+        )
+
+    def kept_at(self, size: Size, device: torch.device | str = "cpu") -> Tensor | None:
+        """Where the result of this (height, width) is the photograph, edges soft; or None."""
+        return None if self.keep is None else region_at(self.keep, size).to(device)
+
+    def _regions(
+        self, scale: Size, final: Size, config: Config, device: torch.device
+    ) -> list[Region]:
+        """The areas at one scale; those with the same paintings share one list of styles."""
+        shared: dict[object, list[tuple[float, list[Sample]]]] = {}
+        found = []
+        for area in self.areas:
+            parted = area.colour if any(each.parts for each in area.styles) else None
+            key = (*map(id, area.styles), parted)
+            if key not in shared:
+                shared[key] = [
+                    (
+                        each.weight,
+                        [moved(s, device) for s in samples(each, parted, scale, final, config)],
+                    )
+                    for each in area.styles
+                ]
+            where = None if area.where is None else region_at(area.where, scale).to(device)
+            found.append(Region(shared[key], area.name, where))
+        return found
+
+
+def samples(
+    painting: Painting, colour: Colour | None, scale: Size, final: Size, config: Config
+) -> Iterator[Sample]:
+    """A painting's pictures, or the part of it that has a colour, as one scale compares them."""
+    where = painting.parts[colour] if colour and painting.parts else None
+    for picture in painting.pictures:
+        size = painting_size(scale, final, picture.size, config, painting.scale)
+        part = None if where is None else pictures.resize(where, size)
+        yield Sample(partial(pictures.resize, picture.pixels, size), part)
+
+
+def moved(sample: Sample, device: torch.device) -> Sample:
+    """It on a device."""
+    where = None if sample.where is None else sample.where.to(device)
+    return Sample(lambda: sample.picture().to(device), where)
+
+
+def region_at(where: Tensor, size: Size) -> Tensor:
+    """A region at this (height, width), with soft edges."""
+    return masks.feathered(pictures.resize(where, size))
+
+
+def sized(picture: Tensor) -> Sized:
+    """The picture at whatever size is asked for."""
+    return lambda size: pictures.resize(picture, size)
+
+
+def painting_size(
+    scale: Size, final: Size, painting: Size, config: Config, style_scale: float
+) -> Size:
+    """(height, width) at which a painting is compared at one scale; its aspect is kept.
+
+    Its longer side is the photograph's, times ``style_scale`` (or ``style_size`` at the last
+    scale). It is never enlarged, which would add blur and no strokes, unless the network's
+    deepest layer would see nothing of it.
+    """
+    fraction = max(scale) / max(final)
+    longer = config.style_size or max(final) * style_scale
+    factor = min(1.0, longer * fraction / max(painting))
+    smallest = minimum_side_px(layer for layer, _ in config.style_layers)
+    return scale_size(painting, max(factor, smallest / min(painting)))
+
+
+def joined_sha256(checksums: Iterable[str]) -> str:
+    """One checksum of several, in their order."""
+    return hashlib.sha256(" ".join(checksums).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""A backbone's name or file to features by layer name."""

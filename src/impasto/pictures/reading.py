@@ -1,0 +1,139 @@
+"""Any source, a file, a PIL image, an array or a tensor, to a Picture."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+from PIL import ExifTags
+from torch import Tensor
+
+from impasto.errors import PictureError
+from impasto.pictures.color_profile import foreign_profile, to_srgb
+from impasto.pictures.deep import deep_samples
+from impasto.pictures.opening import READABLE_TEXT, open_image, read_bytes
+from impasto.pictures.sizes import check_pixels, check_sides
+from impasto.pictures.tensors import Array, Picture, array_samples, split_alpha, tensor_samples
+
+PictureSource: TypeAlias = (
+    str | os.PathLike[str] | PIL.Image.Image | npt.NDArray[np.generic] | Tensor
+)
+
+
+def _channels(image: PIL.Image.Image) -> Array:
+    array = np.asarray(image)
+    return array[..., None] if array.ndim == 2 else array
+
+
+def _shallow(image: PIL.Image.Image, profile: bytes) -> Array:
+    """Any 8-bit picture as uint8 (H, W, 1 to 4 channels) in sRGB, alpha last."""
+    alpha = None
+    if image.has_transparency_data:
+        grey = image.mode in ("LA", "La")
+        image = image.convert("LA" if grey else "RGBA")
+        image, alpha = image.convert("L" if grey else "RGB"), image.getchannel("A")
+    elif image.mode not in ("L", "RGB", "CMYK"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    colour = _channels(to_srgb(image, profile))
+    return colour if alpha is None else np.concatenate([colour, _channels(alpha)], axis=-1)
+
+
+def _orientation(image: PIL.Image.Image) -> int:
+    """EXIF orientation, 1 to 8; 1 where it is absent or unreadable. Read after the pixels:
+    PNG may store it behind them, and Pillow turns TIFFs itself as it loads them.
+    """
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # a broken EXIF block raises anything and is no reason to refuse
+        return 1
+
+
+def _upright(samples: Array, orientation: int) -> Array:
+    """Undo an EXIF orientation; the numbers are EXIF's."""
+    if orientation in (5, 6, 7, 8):
+        samples = samples.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        samples = samples[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        samples = samples[::-1]
+    return samples
+
+
+def _image_samples(image: PIL.Image.Image, what: str, data: bytes = b"") -> Array:
+    """A PIL image (of a file's data, where given) as upright sRGB samples (H, W, channels)."""
+    check_pixels((image.height, image.width), what)
+    check_sides((image.height, image.width), what)
+    samples = deep_samples(image, data, what)
+    image.load()
+    orientation, profile = _orientation(image), foreign_profile(image)
+    if samples is None:
+        samples = _shallow(image, profile)
+    elif profile and samples.dtype != np.float32:  # Pillow's colour management has 8 bits
+        high = (samples.astype(np.uint16) >> 8).astype(np.uint8)
+        grey = high.shape[-1] == 1
+        samples = _shallow(PIL.Image.fromarray(high[..., 0] if grey else high), profile)
+    return _upright(samples, orientation)
+
+
+def _decode(source: bytes | PIL.Image.Image, what: str) -> Array:
+    """Samples of a file's bytes, or of an image, which Pillow may not have decoded yet either."""
+    try:
+        if isinstance(source, bytes):
+            return _image_samples(open_image(source, what), what, source)
+        return _image_samples(source, what)
+    except PictureError:
+        raise
+    except MemoryError as error:
+        raise PictureError(f"{what} does not fit into memory", "", "scale it down") from error
+    except Exception as error:  # decoders raise all kinds on damaged data
+        given = f"{what} is damaged or cut short ({error})"
+        hint = "copy or download it again"
+        raise PictureError(given, f"allowed: {READABLE_TEXT}", hint) from error
+
+
+def _from_memory(source: object, role: str) -> Picture:
+    """A picture that is in memory already."""
+    if isinstance(source, PIL.Image.Image):
+        name = Path(str(getattr(source, "filename", "") or "image")).name
+        samples = _decode(source, f"{role} '{name}'")
+    elif isinstance(source, np.ndarray):
+        name, samples = "array", array_samples(source, f"{role} 'array'")
+    elif isinstance(source, Tensor):
+        name, samples = "tensor", tensor_samples(source, f"{role} 'tensor'")
+    else:
+        allowed = "allowed: a path, a PIL image, a numpy array or a torch tensor"
+        raise PictureError(f"{role} is of type {type(source).__name__}", allowed)
+    pixels, alpha = split_alpha(samples, f"{role} '{name}'")
+    digest = hashlib.sha256(f"{tuple(pixels.shape)}".encode() + pixels.numpy().tobytes())
+    digest.update(b"" if alpha is None else alpha.numpy().tobytes())
+    return Picture(pixels, alpha, name, digest.hexdigest())
+
+
+def load(source: PictureSource, role: str = "picture") -> Picture:
+    """Read a picture from wherever it is; of an animated file the first frame.
+
+    Args:
+        source: a path; a PIL image; an array (H, W) or (H, W, C), or a tensor (H, W), (C, H, W)
+            or (1, C, H, W), of uint8, uint16, or floats in [0, 1], taken to be sRGB. C is 1 to 4:
+            grey, grey and alpha, RGB, or RGBA.
+        role: what messages call it, e.g. ``"photograph"``, ``"painting"``.
+
+    Returns:
+        Upright (EXIF), in sRGB (colour profiles are applied, broken ones ignored), with 16-bit
+        precision where the source has it and no colour profile but impasto's own.
+
+    Raises:
+        PictureError: if it is missing, no picture, damaged, wholly transparent, too small, too
+            large (known before decoding), or an array of another shape, type or range.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return _from_memory(source, role)
+    what = f"{role} '{source}'"
+    data = read_bytes(Path(source), what)
+    pixels, alpha = split_alpha(_decode(data, what), what)
+    return Picture(pixels, alpha, Path(source).name, hashlib.sha256(data).hexdigest())

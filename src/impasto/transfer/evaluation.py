@@ -1,0 +1,277 @@
+"""A picture's loss and its gradient by the pixels: at once, or window by window, to the same end.
+
+Style transfer of each tile by itself is another objective, and shows seams. Here the whole
+picture's sums are taken on the way to the deep layers, and each window's gradient on the way back
+is against the whole picture's loss: see walk.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+from impasto.config import Config, Size, split_layer
+from impasto.transfer.descent import Point
+from impasto.transfer.losses import Features, Objective, Part, Tally, objective, total_variation
+from impasto.transfer.moments import Moments, Sums, blend, pooled
+from impasto.transfer.tiles import Box
+from impasto.transfer.walk import LARGEST_SIDE_PX, SMALLEST_SIDE_PX, Network, blank, walk
+
+T = TypeVar("T")
+
+TILE_MARGIN = 0.1  # of a tile's side: nearer to the border a photograph counts less and less
+
+
+def point_at(network: Network, loss: Objective, x: Tensor, side: int | None) -> Point:
+    """The loss of a picture (1, 3, H, W), term by term, and its gradient."""
+    tally = Tally(loss)
+    passes = walk(network, x, loss.layers, side, tally.add, keep=True)
+    losses = tally.losses()
+    gradient: Tensor | None = None
+    while passes:  # and what is done with may go
+        gradient = passes.pop().backward(tally, gradient)
+    assert gradient is not None, "an objective has a layer"
+    gradient = gradient.contiguous()
+    if loss.tv_weight:
+        tv, by_x = total_variation(x, around=network.around)
+        losses["tv"] = loss.tv_weight * tv
+        gradient += by_x.mul_(loss.tv_weight)
+    return Point(x.detach(), losses, sum(losses.values()), gradient)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A painting at one scale, or a part of it.
+
+    Attributes:
+        picture: gives it, (1, 3, h, w): of many paintings one at a time is held.
+        where: what of it counts, (1, 1, h, w) in [0, 1]; None is all.
+    """
+
+    picture: Callable[[], Tensor]
+    where: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the picture at one scale, and whose manner it takes.
+
+    Attributes:
+        styles: each with its weight against the others', and of one or more samples that are
+            taken as one. Regions that share the very list are looked up once.
+        name: '' where it is the whole.
+        where: which part, (1, 1, H, W) in [0, 1]; None is all.
+    """
+
+    styles: Sequence[tuple[float, Sequence[Sample]]]
+    name: str = ""
+    where: Tensor | None = None
+
+    @classmethod
+    def whole(cls, painting: Tensor) -> Region:
+        """The whole picture after a painting (1, 3, h, w)."""
+        return cls([(1.0, [Sample(lambda: painting)])])
+
+
+def look(
+    network: Network,
+    picture: Tensor,
+    side: int | None,
+    *,
+    maps: Collection[str] = (),
+    moments: Collection[str] = (),
+    where: Sequence[Tensor | None] = (None,),
+) -> tuple[Features, list[Mapping[str, Moments]]]:
+    """What an objective knows of a picture, in one walk through the network.
+
+    Args:
+        network: that looks.
+        picture: (1, 3, H, W).
+        side: of a window, in pixels; None is the whole picture at once.
+        maps: layers whose whole feature maps (1, channels, h, w) are wanted.
+        moments: layers whose moments are: a mapping for each of ``where``.
+        where: parts of the picture, (1, 1, H, W) in [0, 1]; None is all of it.
+    """
+    height, width = picture.shape[2:]
+    whole: dict[str, Tensor] = {}
+    parts = [at_layers(each, moments) for each in where]
+    sums: list[defaultdict[str, Sums]] = [defaultdict(Sums) for _ in parts]
+
+    def visit(layer: str, F: Tensor, box: Box) -> None:
+        if layer in moments:
+            for each, part in zip(sums, parts, strict=True):
+                each[layer].add(F, box.cut(part[layer]) if part else None)
+        if layer in maps:
+            stride = stride_of(layer)
+            size = (height // stride, width // stride)
+            whole.setdefault(layer, F if box.size == size else blank(F, size))
+            if box.size != size:
+                box.cut(whole[layer]).copy_(F)
+
+    layers = list(dict.fromkeys([*maps, *moments]))
+    walk(network, picture, layers, side, visit)
+    return whole, [{layer: sum_.moments() for layer, sum_ in each.items()} for each in sums]
+
+
+def stride_of(layer: str) -> int:
+    """How many pixels lie between two of its positions."""
+    return 1 << (split_layer(layer)[1] - 1)
+
+
+def at_layers(where: Tensor | None, layers: Iterable[str]) -> dict[str, Tensor]:
+    """How far each position of each layer is in a part of the picture; {} for all of it.
+
+    A position stands for the pixels that are pooled into it, and counts by their mean.
+    """
+    if where is None:
+        return {}
+    return {layer: nnf.avg_pool2d(where, stride_of(layer)) for layer in layers}
+
+
+def objective_of(
+    network: Network,
+    photograph: Tensor,
+    regions: Sequence[Region],
+    config: Config,
+    side: int | None,
+) -> Objective:
+    """The loss at one scale, from the photograph (1, 3, H, W) and the paintings at that scale."""
+    style = [layer for layer, _ in config.style_layers]
+    content = [layer for layer, _ in config.content_layers]
+    paintings = network.bordered()
+    where = [region.where for region in regions]
+    maps, found = look(network, photograph, side, maps=content, moments=style, where=where)
+    styles = {id(each.styles): each for each in regions}
+    wanted = {key: style_of(paintings, each, config, side) for key, each in styles.items()}
+    parts = [
+        Part(
+            region.name,
+            1.0 if region.where is None else float(region.where.mean()),
+            at_layers(region.where, style),
+            moments,
+            wanted[id(region.styles)],
+        )
+        for region, moments in zip(regions, found, strict=True)
+    ]
+    inside = away_from_borders(photograph) if config.tileable else None
+    return objective(maps, parts, config, at_layers(inside, content))
+
+
+def away_from_borders(picture: Tensor) -> Tensor:
+    """0 at a picture's borders and 1 away from them, (1, 1, H, W).
+
+    Where copies of a photograph meet, its own borders are not to be kept.
+    """
+    sides = []
+    for length in picture.shape[2:]:
+        place = torch.arange(length, device=picture.device, dtype=picture.dtype) + 0.5
+        reach = torch.minimum(place, length - place)
+        sides.append((reach / (TILE_MARGIN * length)).clamp(max=1))
+    return (sides[0][:, None] * sides[1])[None, None]
+
+
+def style_of(
+    network: Network, region: Region, config: Config, side: int | None
+) -> Mapping[str, Moments]:
+    """By style layer, the moments that a region is to have."""
+    layers = [layer for layer, _ in config.style_layers]
+    seen = [
+        (weight, [sampled(network, sample, layers, side) for sample in samples])
+        for weight, samples in region.styles
+    ]
+    return {
+        layer: blend(
+            [(weight, pooled([each[layer] for each in several])) for weight, several in seen],
+            config.distance,
+        )
+        for layer in layers
+    }
+
+
+def sampled(
+    network: Network, sample: Sample, layers: Sequence[str], side: int | None
+) -> Mapping[str, Moments]:
+    """A painting's moments."""
+    _, (found,) = look(network, sample.picture(), side, moments=layers, where=[sample.where])
+    return found
+
+
+class Evaluator:
+    """The function to minimise at one scale; what memory is too small for it takes in windows.
+
+    Args:
+        network: whose features are compared.
+        photograph: (1, 3, H, W), at this scale.
+        regions: of the picture, likewise, each with its style.
+        config: layers, losses and their weights.
+        side: of a window, in pixels; None is the whole picture at once.
+        keep: where the picture stays the photograph, (1, 1, H, W) in [0, 1]; None is nowhere.
+
+    Attributes:
+        side: it as it stands: halved each time that memory ran out.
+        told: what to tell a person of that, once.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        photograph: Tensor,
+        regions: Sequence[Region],
+        config: Config,
+        side: int | None = None,
+        keep: Tensor | None = None,
+    ) -> None:
+        self.network = network.going_around() if config.tileable else network
+        self.side, self.told = side, ""
+        self.size: Size = (photograph.shape[2], photograph.shape[3])
+        self.kept = None if keep is None else (photograph, keep)
+        make = partial(objective_of, self.network, photograph, regions, config)
+        self.objective = self._within_memory(make)
+
+    def __call__(self, x: Tensor) -> Point:
+        if self.kept is None:
+            return self._within_memory(partial(point_at, self.network, self.objective, x))
+        photograph, keep = self.kept
+        shown = torch.lerp(x, photograph, keep)
+        point = self._within_memory(partial(point_at, self.network, self.objective, shown))
+        return replace(point, x=x.detach(), gradient=point.gradient * (1 - keep))
+
+    def _within_memory(self, compute: Callable[[int | None], T]) -> T:
+        while True:
+            try:
+                return compute(self.side)
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out_of_memory(error):
+                    raise
+                side = self.side or min(LARGEST_SIDE_PX * 2, max(self.size))
+                if side // 2 < SMALLEST_SIDE_PX:
+                    raise
+                self.side = side // 2
+            free_cached()  # outside the handler, which holds the failed tensors
+            self.told = f"memory ran out: going on in windows of {self.side} px"
+
+    def news(self) -> str:
+        """What to tell since the last time."""
+        told, self.told = self.told, ""
+        return told
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether that is what it says; torch has no one class for it."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or bool(
+        re.search("out of memory|allocate memory", str(error))
+    )
+
+
+def free_cached() -> None:
+    """Give a GPU's cached blocks back, so that smaller ones can be had."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

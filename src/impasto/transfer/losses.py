@@ -1,0 +1,370 @@
+"""How far a picture's features are from their targets: tensors in, scalar out.
+
+F is a layer's feature map, (1, channels, h, w); positions are its h * w places. Two families:
+the sums of Gatys, Ecker & Bethge 2015, as printed, and the scale-free distances of the default
+preset, each a fraction of what there was to begin with.
+
+Both are functions of sums over positions. So feature maps may come in parts (``Tally.add``), and
+once all have been seen each part's gradient is known (``Tally.gradient``): a picture of any size
+can be walked through twice in windows, and its loss and gradient are still those of the whole.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from impasto.config import CONTENT_AT_HALF, Config
+from impasto.transfer.moments import Moments, Sums, eigen, gradient_by_features, positions
+from impasto.transfer.tiles import Box
+
+Features = Mapping[str, Tensor]  # (1, channels, h, w), by layer name
+NOWHERE_LESS: Mapping[str, Tensor] = MappingProxyType({})
+
+# The root's gradient divides by square roots of eigenvalues. Below this fraction of the largest
+# they are mostly float32 noise, and no one sees them: 0.3 % of the strongest pattern's contrast.
+EIGENVALUE_FLOOR = 1e-5
+TAIL = 1e-6  # of a style's variance: patterns so faint that float32 can't tell them from none
+LEAST_GAP = 1e-2  # of a style's variance; two styles nearer than that are one, and float32 noise
+PLAIN = 1e-3  # of the energy: less variance than this is a plain picture, not a unit to divide by
+
+
+StyleDistance = Callable[[Moments], Tensor]  # a scalar
+
+
+def total_variation(x: Tensor, *, around: bool = False) -> tuple[float, Tensor]:
+    """Mean squared difference of neighbouring pixels, down and across, and its gradient.
+
+    Mahendran & Vedaldi 2015. ``around`` counts opposite borders as neighbours.
+    """
+    total, gradient = 0.0, torch.zeros_like(x)
+    for axis in (2, 3):
+        if around:
+            step = x.roll(-1, axis) - x
+            total += float(step.square().sum())
+            gradient += (step.roll(1, axis) - step).mul_(2 / x.numel())
+            continue
+        step = x.diff(dim=axis)
+        total += float(step.square().sum())
+        step.mul_(2 / x.numel())
+        length = step.shape[axis]
+        gradient.narrow(axis, 1, length).add_(step)
+        gradient.narrow(axis, 0, length).sub_(step)
+    return total / x.numel(), gradient
+
+
+class RootTrace(torch.autograd.Function):
+    """tr M^1/2 of a symmetric positive semidefinite M, and its gradient in closed form.
+
+    With M = Q diag(l) Q^T the gradient is 1/2 Q diag(l^-1/2) Q^T: one eigendecomposition for both.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, M: Tensor) -> Tensor:
+        values, Q = eigen(M)
+        if ctx.needs_input_grad[0]:
+            floor = values[-1] * EIGENVALUE_FLOOR + torch.finfo(values.dtype).tiny
+            ctx.save_for_backward((Q / values.clamp(min=floor).sqrt()) @ Q.T / 2)
+        trace: Tensor = values.clamp(min=0).sqrt().sum()
+        return trace
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        by_M: Tensor = ctx.saved_tensors[0]
+        return gradients[0] * by_M
+
+
+def factor(S: Tensor) -> Tensor:
+    """A with A A^T = S for a symmetric positive semidefinite matrix: as few columns as it takes.
+
+    In float64 on the CPU. What is left out holds TAIL of S's trace: at coarse scales a painting has
+    fewer positions than channels, and S that many columns.
+    """
+    values, Q = eigen(S.cpu().double())
+    values = values.clamp(min=0)
+    left_out = values.cumsum(0) <= TAIL * values.sum()
+    left_out[-1] = False
+    A: Tensor = (Q * values.sqrt())[:, ~left_out]
+    return A.to(S.dtype).to(S.device)
+
+
+def wasserstein(style: Moments) -> StyleDistance:
+    """The squared Wasserstein-2 distance of a Gaussian from the one with these moments.
+
+    |m - m_s|^2 + tr C + tr S - 2 tr (S^1/2 C S^1/2)^1/2, with means m and covariances C, S over
+    positions: Olkin & Pukelsheim 1982; for style, Crowson's style-transfer-pytorch. In units of
+    tr S, the variance of the style's features, so that layers and networks compare.
+
+    With S = A A^T the last term is tr (A^T C A)^1/2 as well, of a matrix that is no larger than
+    S's rank.
+    """
+    A, trace = factor(style.covariance), style.covariance.trace()
+    unit = at_least(trace, style.mean.square().sum())
+
+    def distance(found: Moments) -> Tensor:
+        m, C, _ = found
+        overlap: Tensor = RootTrace.apply(A.T @ C @ A)  # type: ignore[no-untyped-call]
+        squared: Tensor = (m - style.mean).square().sum() + C.trace() + trace - 2 * overlap
+        return squared / unit
+
+    return distance
+
+
+def mean_gram(style: Moments) -> StyleDistance:
+    """|G/n - A/n|^2 / |A/n|^2: the paper's Gram matrices as means over positions, scale-free."""
+    A = style.second
+    unit = A.square().sum()
+    return lambda found: (found.second - A).square().sum() / unit
+
+
+def sum_gram(style: Moments) -> StyleDistance:
+    """J_style of one layer, 1/2 sum (G - A)^2, as DESIGN.md prints it: G = F F^T.
+
+    Gatys et al. 2015, equation 4, but for its constant factor. A is scaled to as many positions as
+    the picture has, since the painting's size is its own.
+    """
+    A = style.second
+    return lambda found: (found.positions * (found.second - A)).square().sum() / 2
+
+
+def variation(P: Tensor) -> float:
+    """Sum (P - mean)^2, the mean each channel's own over its positions; never quite 0."""
+    varied = (P - P.mean((2, 3), keepdim=True)).square_().sum()
+    return float(at_least(varied, torch.linalg.vector_norm(P).square()))
+
+
+def at_least(value: Tensor, energy: Tensor) -> Tensor:
+    """The value, or PLAIN of the energy where (as in a plain picture) it all but vanishes."""
+    return torch.maximum(value, energy * PLAIN) + torch.finfo(value.dtype).tiny
+
+
+@dataclass(frozen=True)
+class Content:
+    """One layer's part of J_content: ``weight * sum (F - target)^2``, Gatys et al. 2015, eq. 1.
+
+    Attributes:
+        layer: whose features.
+        weight: factor.
+        target: the photograph's, (1, channels, h, w).
+        where: how much each position counts, (1, 1, h, w); None is all alike.
+    """
+
+    layer: str
+    weight: float
+    target: Tensor
+    where: Tensor | None = None
+
+    @property
+    def name(self) -> str:
+        return f"content {self.layer}"
+
+    def error(self, F: Tensor, box: Box) -> float:
+        """The sum over a part of the map, without the weight."""
+        squared = (positions(F) - positions(box.cut(self.target))).square_()
+        if self.where is not None:
+            squared *= box.cut(self.where).reshape(-1, 1)
+        return float(squared.sum())
+
+    def gradient(self, F: Tensor, box: Box) -> Tensor:
+        """The weighted sum's gradient by that part."""
+        by_F = (F - box.cut(self.target)).mul_(2 * self.weight)
+        return by_F if self.where is None else by_F.mul_(box.cut(self.where))
+
+
+@dataclass(frozen=True)
+class Style:
+    """One layer's part of J_style, ``weight * distance(moments)``: of the whole, or of a region.
+
+    Attributes:
+        layer: whose moments.
+        weight: factor.
+        distance: from the painting.
+        region: its name; '' for the whole picture.
+        where: how far each of the layer's positions is in the region, (1, 1, h, w) in [0, 1].
+    """
+
+    layer: str
+    weight: float
+    distance: StyleDistance
+    region: str = ""
+    where: Tensor | None = None
+
+    @property
+    def name(self) -> str:
+        return f"style {self.layer}" + (f" in {self.region}" if self.region else "")
+
+    def within(self, box: Box) -> Tensor | None:
+        """The weights of the positions in the box."""
+        return None if self.where is None else box.cut(self.where)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The whole loss: layers' terms and total variation, by name. Their sum is J."""
+
+    terms: tuple[Content | Style, ...]
+    tv_weight: float
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return tuple({term.layer: None for term in self.terms})
+
+
+@dataclass
+class Tally:
+    """One evaluation of an objective: features come in, part by part; then gradients go out."""
+
+    objective: Objective
+    sums: dict[str, Sums] = field(default_factory=lambda: defaultdict(Sums))
+    errors: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    upstream: dict[str, tuple[Moments, Moments]] = field(default_factory=dict)
+
+    def add(self, layer: str, F: Tensor, box: Box) -> None:
+        """Count a part of a layer's features: those in the box, in positions of the layer."""
+        for term in self.objective.terms:
+            if term.layer == layer and isinstance(term, Content):
+                self.errors[layer] += term.error(F, box)
+            elif isinstance(term, Style) and term.layer == layer:
+                self.sums[term.name].add(F, term.within(box))
+
+    def losses(self) -> dict[str, float]:
+        """Each term's weighted loss, once all features have been added."""
+        return {term.name: self._loss(term) for term in self.objective.terms}
+
+    def _loss(self, term: Content | Style) -> float:
+        if isinstance(term, Content):
+            return term.weight * self.errors[term.layer]
+        found = self.sums[term.name].moments()
+        leaves = found.mean.requires_grad_(), found.covariance.requires_grad_()
+        with torch.enable_grad():
+            loss = term.weight * term.distance(found)
+            by_mean, by_covariance = torch.autograd.grad(loss, leaves)
+        known = Moments(found.mean.detach(), found.covariance.detach(), found.positions)
+        self.upstream[term.name] = known, Moments(by_mean, by_covariance, found.positions)
+        return loss.item()
+
+    def gradient(self, layer: str, F: Tensor, box: Box) -> Tensor:
+        """The loss's gradient by a part of a layer's features, after ``losses``."""
+        total = torch.zeros_like(F)
+        for term in self.objective.terms:
+            if term.layer == layer and isinstance(term, Content):
+                total += term.gradient(F, box)
+            elif isinstance(term, Style) and term.layer == layer:
+                total += gradient_by_features(F, *self.upstream[term.name], term.within(box))
+        return total
+
+
+@dataclass(frozen=True)
+class Part:
+    """A region of the picture, or the whole, and the manner that it is to have.
+
+    Attributes:
+        name: of the region; '' for the whole.
+        share: of the picture that it fills, by area.
+        where: by style layer, how far each position is in it, (1, 1, h, w); without it, wholly.
+        photograph: what is there now: the photograph's moments by style layer.
+        painting: what is to be there.
+    """
+
+    name: str
+    share: float
+    where: Mapping[str, Tensor]
+    photograph: Mapping[str, Moments]
+    painting: Mapping[str, Moments]
+
+    def styles(self, config: Config) -> tuple[Style, ...]:
+        """A term for each style layer that weighs anything and has positions in it."""
+        measure = wasserstein if config.distance == "wasserstein" else mean_gram
+        if config.strength is None and config.distance == "gram":
+            measure = sum_gram
+        return tuple(
+            Style(layer, weight, measure(self.painting[layer]), self.name, self.where.get(layer))
+            for layer, weight in config.style_layers
+            if weight != 0  # not a number counts, so that it shows
+            if self.photograph[layer].positions and self.painting[layer].positions
+        )
+
+    def total(self, terms: Iterable[Style]) -> float:
+        """The terms' sum at the photograph."""
+        return sum(float(t.weight * t.distance(self.photograph[t.layer])) for t in terms)
+
+
+def objective(
+    content: Features,
+    parts: Sequence[Part],
+    config: Config,
+    where: Mapping[str, Tensor] = NOWHERE_LESS,
+) -> Objective:
+    """The loss that config asks for, from what the network sees of the pictures.
+
+    Without a strength it is the paper's: alpha J_content + beta J_style, sums as printed (so that a
+    region counts by the square of its area). With one
+    it departs from the paper: content and style are both fractions (of the photograph's feature
+    variance lost; of the distance from photograph to painting left, in each region by itself, and
+    counted by its area), so that one strength means the same balance at every size, layer set,
+    network, pair and region.
+
+    Args:
+        content: the photograph's features at config's content layers.
+        parts: of the picture, each with its style.
+        config: distance, layers, strength, alpha, beta and tv_weight are read.
+        where: by content layer, how much each position counts; without it, all alike.
+    """
+    paper = config.strength is None
+    terms = (_paper_terms if paper else _balanced_terms)(content, parts, config)
+    counted = (
+        replace(term, where=where.get(term.layer)) if isinstance(term, Content) else term
+        for term in terms
+    )
+    smooth = config.tv_weight * (1.0 if paper else config.weights()[1])
+    return Objective(tuple(counted), smooth)
+
+
+def _paper_terms(
+    content: Features, parts: Sequence[Part], config: Config
+) -> tuple[Content | Style, ...]:
+    styles = [weighted(part.styles(config), config.beta) for part in parts]
+    alpha = config.alpha
+    if alpha is None:  # the balance of strength 0.5, in the paper's units
+        whole = sum(w * variation(content[layer]) / 2 for layer, w in config.content_layers)
+        style = sum(part.total(terms) for part, terms in zip(parts, styles, strict=True))
+        alpha = CONTENT_AT_HALF * style / whole
+    factors = {layer: alpha / 2 * weight for layer, weight in config.content_layers}
+    return (*_contents(content, factors), *chain(*styles))
+
+
+def _balanced_terms(
+    content: Features, parts: Sequence[Part], config: Config
+) -> tuple[Content | Style, ...]:
+    alpha, beta = config.weights()
+    content_total = sum(weight for _, weight in config.content_layers)
+    least = LEAST_GAP * sum(weight for _, weight in config.style_layers)
+    factors = {
+        layer: alpha * weight / content_total / variation(content[layer])
+        for layer, weight in config.content_layers
+    }
+    styles: list[Style] = []
+    for part in parts:
+        terms = part.styles(config)
+        styles += weighted(terms, beta * part.share / max(part.total(terms), least))
+    return (*_contents(content, factors), *styles)
+
+
+def weighted(terms: Iterable[Style], factor: float) -> tuple[Style, ...]:
+    """Those of the terms that weigh anything times the factor, which each then does."""
+    scaled = (replace(term, weight=term.weight * factor) for term in terms)
+    return tuple(term for term in scaled if term.weight != 0)
+
+
+def _contents(features: Features, factors: Mapping[str, float]) -> tuple[Content, ...]:
+    """A term for each content layer that weighs anything."""
+    return tuple(
+        Content(layer, weight, features[layer]) for layer, weight in factors.items() if weight != 0
+    )

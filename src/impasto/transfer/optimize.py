@@ -1,0 +1,188 @@
+"""The one loop: from coarse to fine, a picture goes down the loss, one Step after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from impasto.config import Config, Size, schedule
+from impasto.pictures import resize, resize_around
+from impasto.transfer.descent import LBFGS, Adam, Evaluate, GradientDescent, Minimizer, State
+from impasto.transfer.evaluation import Evaluator, Region
+from impasto.transfer.walk import Network
+
+Sized = Callable[[Size], Tensor]  # a picture (1, 3, H, W) at the size (height, width) asked for
+
+
+def nowhere(size: Size) -> Tensor | None:  # noqa: ARG001
+    """No part of a picture."""
+    return None
+
+
+def unchanged(pixels: Tensor) -> Tensor:
+    """They are the picture to show."""
+    return pixels
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one iteration left behind.
+
+    Attributes:
+        iteration: from 1, counted over all scales.
+        iterations: how many there will be in all.
+        scale: (height, width) in pixels of the picture at this iteration.
+        loss: the loss after the iteration, the sum of ``losses``.
+        losses: by term: ``content relu4_2``, ``style relu1_1``, ..., ``tv``; weights included.
+        note: what a person should know of this iteration, mostly ''.
+        state: the minimiser's, from which `optimize` goes on.
+        finish: what makes of the pixels the picture to show, of the same size.
+    """
+
+    iteration: int
+    iterations: int
+    scale: Size
+    loss: float
+    losses: Mapping[str, float]
+    note: str = ""
+    pixels: Tensor = field(repr=False, compare=False, kw_only=True)
+    state: State = field(repr=False, compare=False, kw_only=True, default_factory=dict)
+    finish: Callable[[Tensor], Tensor] = field(
+        repr=False, compare=False, kw_only=True, default=unchanged
+    )
+
+    def picture(self) -> Tensor:
+        """A copy of the picture as it stands: (1, 3, h, w), sRGB in [0, 1], on the CPU."""
+        return self.finish(self.pixels.detach().to("cpu", copy=True))
+
+    def row(self) -> dict[str, Any]:
+        """It as a flat row, ready for a table."""
+        height, width = self.scale
+        place = {"iteration": self.iteration, "height": height, "width": width}
+        return {**place, "loss": self.loss, **self.losses, "note": self.note}
+
+    def to(self, device: torch.device | str) -> Step:
+        """The same with its tensors on a device."""
+        state = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in self.state.items()}
+        return replace(self, pixels=self.pixels.to(device), state=state)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The pictures that an optimisation is about, each at any size: (1, 3, H, W), in [0, 1].
+
+    Attributes:
+        photograph: what the content comes from.
+        regions: given the photograph's size, its parts, and the paintings that they take after.
+        start: the first picture, at the coarsest scale.
+        detail: a picture whose detail each finer scale adds to the enlarged picture, or None.
+        keep: where the picture stays the photograph: (1, 1, H, W) in [0, 1], or None.
+    """
+
+    photograph: Sized
+    regions: Callable[[Size], Sequence[Region]]
+    start: Sized
+    detail: Sized | None
+    keep: Callable[[Size], Tensor | None] = nowhere
+
+
+def optimize(
+    network: Network,
+    subject: Subject,
+    size: Size,
+    config: Config,
+    after: Step | None = None,
+    side: int | None = None,
+) -> Iterator[Step]:
+    """Stylise, from coarse to fine, and yield a Step after each iteration.
+
+    A generator: nothing runs between steps, so closing it, or not asking for more, cancels. Given
+    any of its steps it yields, to the bit, those that came after that one.
+
+    Args:
+        network: features of a picture by layer name, differentiable.
+        subject: the pictures, on the network's device.
+        size: (height, width) of the last scale.
+        config: layers, loss, schedule and optimiser.
+        after: a step of another run with the same arguments, on the network's device.
+        side: of the windows, in pixels, that pictures are computed in; None is whole.
+
+    Raises:
+        DivergenceError: the loss is not a number at the first picture of a scale; the last Step
+            then holds what the scale before came to.
+    """
+    plan = schedule(size, config)
+    total, end = sum(count for _, count in plan), 0
+    picture, done = (after.pixels, after.iteration) if after else (None, 0)
+    known = after.state if after else None
+    for scale, count in plan:
+        begin, end = end, end + count
+        if done >= end:
+            continue
+        if picture is None:
+            picture = subject.start(scale)
+        elif done == begin:
+            picture = enlarge(picture, scale, subject.detail, around=config.tileable)
+        evaluate = evaluator(network, subject, scale, config, side)
+        minimizer = minimizer_for(config, evaluate, picture)
+        hand_on(known, minimizer, begun=done > begin)
+        known = after = None  # its tensors may go
+        for iteration in range(done + 1, end + 1):
+            note = minimizer.step()  # one that has converged stays where it is
+            yield step_at(minimizer, iteration, total, scale, (evaluate.news(), note))
+        picture, done, side, known = minimizer.point.x, end, evaluate.side, minimizer.state()
+
+
+def evaluator(
+    network: Network, subject: Subject, scale: Size, config: Config, side: int | None
+) -> Evaluator:
+    """The function to minimise at one scale."""
+    photograph, regions = subject.photograph(scale), subject.regions(scale)
+    return Evaluator(network, photograph, regions, config, side, subject.keep(scale))
+
+
+def hand_on(known: State | None, minimizer: Minimizer, *, begun: bool) -> None:
+    """Give a minimiser what another knew: all, where it goes on with that one's scale."""
+    if known and begun:
+        minimizer.restore(known)
+    elif known:
+        minimizer.inherit(known)
+
+
+def step_at(
+    minimizer: Minimizer, iteration: int, total: int, scale: Size, notes: Sequence[str]
+) -> Step:
+    """The Step of an iteration that has brought the minimiser to where it stands."""
+    note = "; ".join(filter(None, notes))
+    point, state = minimizer.point, minimizer.state()
+    return Step(
+        iteration, total, scale, point.loss, point.losses, note, pixels=point.x, state=state
+    )
+
+
+def enlarge(picture: Tensor, size: Size, detail: Sized | None, *, around: bool = False) -> Tensor:
+    """The picture at the next scale: bicubic, and what the photograph shows only at that scale.
+
+    The difference between the photograph at the new scale and at the old one, enlarged alike, is
+    the next level of its Laplacian pyramid (Burt & Adelson 1983). With it the finer scale starts
+    from sharp contours: measured at 512 px, a third fewer iterations to the same loss.
+
+    ``around`` is for a picture that goes on around its edges.
+    """
+    before = (picture.shape[2], picture.shape[3])
+    enlarged = resize_around(picture, size) if around else resize(picture, size)
+    if detail is None:
+        return enlarged
+    return (enlarged + detail(size) - resize(detail(before), size)).clamp(0, 1)
+
+
+def minimizer_for(config: Config, evaluate: Evaluate, picture: Tensor) -> Minimizer:
+    """The optimiser that config names, standing at the picture."""
+    if config.optimizer == "lbfgs":
+        return LBFGS(evaluate, picture)
+    method = Adam if config.optimizer == "adam" else GradientDescent
+    return method(evaluate, picture, config.rate)
