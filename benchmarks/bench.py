@@ -24,8 +24,8 @@ import torch
 from skimage import data
 
 from impasto import pictures
-from impasto.cli.process import hold_memory
 from impasto.config import Config, configure
+from impasto.job import memory
 from impasto.job.plan import HELD_BYTES
 from impasto.job.prepare import prepare
 from impasto.network.conv import KERNEL_PX, FrozenConvolution
@@ -60,7 +60,7 @@ def main() -> None:
     if arguments.one:
         print(json.dumps(measure_one(**json.loads(arguments.one))))
         return
-    hold_memory()
+    memory.hold()
     rows: list[Row] = []
     for row in all_rows(arguments.against, arguments.largest):
         print("  ".join(row), file=sys.stderr, flush=True)
@@ -149,10 +149,10 @@ YARDSTICK = """
 import json, sys, time
 from impasto.job.prepare import prepare
 from impasto.job.job import network_of
-from impasto.cli.process import hold_memory
+from impasto.job import memory
 from impasto.config import configure
 from skimage import data
-hold_memory()
+memory.hold()
 started = time.perf_counter()
 job = prepare(data.coffee(), "night-swirls", configure(backbone="vgg16"))
 steps = []
@@ -210,7 +210,7 @@ def measure_one(size: int, fit: str) -> dict[str, float]:
     iterations = max(2, LARGE_SIZES_PX[-1] // size)
     config = configure(size=size, fit=fit, backbone="vgg16", pyramid=False, iterations=iterations)
     job = prepare(PHOTOGRAPH()[CROP], PAINTING, config)
-    hold_memory(*([HELD_BYTES] if job.plan.side else []))
+    memory.hold(*([HELD_BYTES] if job.plan.side else []))
     marks = [time.perf_counter() for _ in job.steps()]
     return {
         "seconds": statistics.median(end - start for start, end in pairwise(marks)),

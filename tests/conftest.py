@@ -13,7 +13,7 @@ from torch import Tensor
 
 from impasto.cli import main
 from impasto.cli.process import STOPS
-from impasto.network.vgg import VGG
+from impasto.network.vgg import VGG, Stage
 from impasto.transfer import walk
 
 CHANNELS = (6, 8, 10, 12, 14)  # of a network small enough for float64 and many sizes
@@ -86,6 +86,20 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
     PIL.Image.fromarray(data.coffee()).resize((96, 64)).save("photo.png")
     return tmp_path
+
+
+class Crowded:
+    """A machine with room for windows of so many positions and no larger ones."""
+
+    def __init__(self, positions, monkeypatch):
+        real = Stage.__call__
+
+        def call(stage, x):
+            if x.shape[2] * x.shape[3] > positions:
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
+            return real(stage, x)
+
+        monkeypatch.setattr(Stage, "__call__", call)
 
 
 @pytest.fixture

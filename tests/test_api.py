@@ -6,6 +6,7 @@ import itertools
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import PIL.Image
@@ -60,7 +61,7 @@ def test_a_saved_picture_carries_its_recipe_and_no_path(result, tmp_path):
     assert recipe["settings"]["size"] == 96
     assert recipe["backbone"]["name"] == "vgg16"
     assert len(recipe["backbone"]["sha256"]) == 64
-    assert recipe["inputs"]["painting"]["name"] == "night-swirls.jpg"
+    assert recipe["inputs"]["paintings"][0]["name"] == "night-swirls.jpg"
     assert recipe["iterations"] == {"done": 6, "planned": 6}
     assert recipe["losses"]["total"] == pytest.approx(result.history[-1]["loss"])
     assert str(tmp_path) not in str(recipe)
@@ -69,7 +70,7 @@ def test_a_saved_picture_carries_its_recipe_and_no_path(result, tmp_path):
 
 
 def test_a_recipes_settings_make_the_same_picture_again(photograph, result):
-    settings = result.recipe["settings"]
+    settings = result.recipe.settings
     again = stylize(photograph, "night-swirls", **settings)
     assert torch.equal(again.pixels, result.pixels)
 
@@ -102,7 +103,7 @@ def test_ctrl_c_keeps_the_picture_as_it_stands_at_its_full_size(photograph):
     )
     assert result.stopped == CTRL_C
     assert result.image.size == (256, 171)
-    assert result.recipe["iterations"] == {"done": 2, "planned": 20}
+    assert (result.recipe.outcome.done, result.recipe.outcome.planned) == (2, 20)
     assert len(result.history) == 2
 
 
@@ -138,9 +139,9 @@ def test_the_recipe_names_files_and_no_folders(photograph, tmp_path):
     photograph.save(tmp_path / "start.png")
     settings = {**FEW, "start": tmp_path / "start.png", "backbone": weights.embedded_path()}
     result = stylize(photograph, "charcoal", **settings)
-    assert str(tmp_path) not in json.dumps(result.recipe)
-    assert result.recipe["settings"]["start"] == "start.png"
-    assert result.recipe["settings"]["backbone"] == weights.embedded_path().name
+    assert str(tmp_path) not in json.dumps(result.recipe.to_json())
+    assert result.recipe.settings["start"] == "start.png"
+    assert result.recipe.settings["backbone"] == weights.embedded_path().name
 
 
 def test_snapshots_are_written_when_due(photograph, tmp_path):
@@ -163,7 +164,7 @@ def test_a_seed_decides_the_noise_and_a_file_can_be_the_start(photograph, tmp_pa
     )
     from_content = stylize(photograph, "charcoal", **{**FEW, "size": 48})
     assert torch.equal(from_file.pixels, from_content.pixels)
-    assert from_file.recipe["inputs"]["start"]["name"] == "start.png"
+    assert from_file.recipe.inputs.start.name == "start.png"
 
 
 def test_the_paper_preset_runs_on_the_embedded_network_and_its_loss_falls(photograph):
@@ -172,7 +173,7 @@ def test_the_paper_preset_runs_on_the_embedded_network_and_its_loss_falls(photog
     )
     losses = [row["loss"] for row in result.history]
     assert losses[-1] < 0.4 * losses[0]
-    assert set(result.recipe["losses"]) == {
+    assert set(result.recipe.outcome.losses) == {
         "total",
         "content conv4_2",
         *(f"style conv{block}_1" for block in range(1, 6)),
@@ -379,3 +380,21 @@ def test_features_in_bfloat16_give_nearly_the_same_loss_and_direction():
         off, cosine = map(float, line.split())
         assert off < 0.03
         assert cosine > 0.95  # measured at 96 px: 0.968
+
+
+def test_a_job_with_other_settings_is_checked_and_planned_anew(photograph):
+    job = prepare(photograph, "charcoal", configure(**FEW))
+    larger = job.with_settings((128, 192), strength=0.9)
+    assert larger.plan.peak_bytes > job.plan.peak_bytes
+    assert (larger.size, larger.config.strength) == ((128, 192), 0.9)
+    assert larger.config == replace(job.config, strength=0.9)
+    assert job.with_settings(start="noise").scene.start is None
+    with pytest.raises(ConfigError, match="px a side"):
+        job.with_settings((4, 192))
+    with pytest.raises(ConfigError, match="does not have it"):
+        job.with_settings(style_layers=(("relu5_4", 1.0),))
+    for name, other in {"color": "luminance", "style_scale": 2.0, "tileable": True}.items():
+        with pytest.raises(ConfigError, match=rf"{name} .* loaded already"):
+            job.with_settings(**{name: other})
+    with pytest.raises(ConfigError, match=r"start 'a\.png'"):
+        job.with_settings(start="a.png")

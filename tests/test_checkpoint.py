@@ -13,14 +13,19 @@ import torch
 from impasto.errors import CheckpointError
 from impasto.job import checkpoint
 from impasto.job.checkpoint import FILE, TEMPORARY, Checkpoint, Keeper
+from impasto.job.recipe import Inputs, Network, Recipe, Source
 from impasto.network import weights
 from impasto.transfer.optimize import Step
 
-FACTS = {
-    "settings": {"size": 64, "strength": 0.5, "style_layers": [["relu1_1", 1.0], ["relu2_1", 3.0]]},
-    "inputs": {"photograph": {"name": "a.png", "sha256": "0" * 64}},
-    "versions": {"torch": "2"},
-}
+RECIPE = Recipe(
+    settings={"size": 64, "strength": 0.5, "style_layers": [["relu1_1", 1.0], ["relu2_1", 3.0]]},
+    size=(64, 48),
+    inputs=Inputs(photograph=Source("a.png", "0" * 64)),
+    network=Network("vgg16", "embedded", "1" * 64),
+    device="cpu",
+    precision="float32",
+    versions={"torch": "2"},
+)
 
 
 def step(iteration=3):
@@ -43,13 +48,13 @@ def step(iteration=3):
 
 def example(folder, iteration=3):
     history = [replace(step(), iteration=number).row() for number in range(1, iteration + 1)]
-    return Checkpoint(folder, FACTS, step(iteration), history, {"photo": "/a \ud800.png"})
+    return Checkpoint(folder, RECIPE, step(iteration), history, {"photo": "/a \ud800.png"})
 
 
 def same(one, other):
     """All of it equal, floats and orders to the bit."""
     parts = [
-        repr((c.facts, c.history, c.command, c.step.note, c.step.scale, dict(c.step.losses)))
+        repr((c.recipe, c.history, c.command, c.step.note, c.step.scale, dict(c.step.losses)))
         for c in (one, other)
     ]
     states = [c.step.state for c in (one, other)]
@@ -150,22 +155,25 @@ def test_what_another_version_wrote_is_refused_and_the_version_named(tmp_path, m
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"settings": {**FACTS["settings"], "strength": 0.7}}, "strength was 0.5, here it is 0.7"),
+        ({"settings": {**RECIPE.settings, "strength": 0.7}}, "strength was 0.5, here it is 0.7"),
         (
-            {"settings": {**FACTS["settings"], "style_layers": (("relu1_1", 1.0), ("a", 3.0))}},
+            {"settings": {**RECIPE.settings, "style_layers": (("relu1_1", 1.0), ("a", 3.0))}},
             "settings style_layers 2 1 was relu2_1, here it is a",
         ),
-        ({"inputs": {"photograph": {"name": "a.png", "sha256": "1" * 64}}}, "photograph sha256"),
-        ({"inputs": {**FACTS["inputs"], "start": {"name": "s.png"}}}, "start name was None"),
-        ({"inputs": {}}, "photograph name was a.png, here it is None"),
+        ({"inputs": Inputs(Source("a.png", "1" * 64))}, "photograph sha256"),
+        (
+            {"inputs": replace(RECIPE.inputs, start=Source("s.png", "2" * 64))},
+            "start name was None",
+        ),
+        ({"inputs": Inputs()}, "photograph name was a.png, here it is None"),
         ({"versions": {"torch": "3"}}, "versions torch was 2, here it is 3"),
     ],
 )
 def test_what_is_of_another_run_is_refused_and_the_difference_named(tmp_path, change, words):
     there = example(tmp_path)
-    checkpoint.check_fits(there, FACTS)
+    checkpoint.check_fits(there, RECIPE)
     with pytest.raises(CheckpointError) as caught:
-        checkpoint.check_fits(there, {**FACTS, **change})
+        checkpoint.check_fits(there, replace(RECIPE, **change))
     one_line(caught, words, str(tmp_path), "without --resume")
 
 
@@ -241,7 +249,7 @@ def written(keeper, iterations, monkeypatch, seconds=1.0):
 
 
 def test_one_is_kept_every_30_seconds_and_at_each_scales_end(tmp_path, monkeypatch):
-    keeper = Keeper(tmp_path / "c", FACTS, {4, 9}, {})
+    keeper = Keeper(tmp_path / "c", RECIPE, {4, 9}, {})
     found = written(keeper, range(1, 10), monkeypatch, seconds=15.0)
     assert found == [0, 2, 2, 4, 4, 6, 6, 8, 9]
     history = checkpoint.read(tmp_path / "c").history
@@ -249,7 +257,7 @@ def test_one_is_kept_every_30_seconds_and_at_each_scales_end(tmp_path, monkeypat
 
 
 def test_one_at_once_is_the_last_steps_and_none_where_there_was_no_step(tmp_path, monkeypatch):
-    keeper = Keeper(tmp_path / "c", FACTS, {9}, {})
+    keeper = Keeper(tmp_path / "c", RECIPE, {9}, {})
     keeper.write()
     assert written(keeper, range(1, 4), monkeypatch) == [0, 0, 0]
     keeper.history.append(step(4).row())  # where Ctrl-C came before the step itself
@@ -260,7 +268,7 @@ def test_one_at_once_is_the_last_steps_and_none_where_there_was_no_step(tmp_path
 
 def test_one_that_goes_on_has_the_history_of_the_way_there(tmp_path):
     before = example(tmp_path, 3)
-    keeper = Keeper(tmp_path / "c", FACTS, {4, 9}, {}, before)
+    keeper = Keeper(tmp_path / "c", RECIPE, {4, 9}, {}, before)
     keeper.write()
     assert not (tmp_path / "c").exists()  # there is nothing new
     keeper(step(4))

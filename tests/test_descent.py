@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from impasto.errors import DivergenceError
-from impasto.transfer.descent import BACKTRACKS, LBFGS, STALLED, Adam, GradientDescent, Point
+from impasto.transfer.descent import (
+    BACKTRACKS,
+    LBFGS,
+    STALLED,
+    Adam,
+    GradientDescent,
+    Outcome,
+    Point,
+)
 
 EXACT = torch.float64
 
@@ -107,9 +115,9 @@ def test_lbfgs_survives_a_cliff_where_a_fixed_unit_step_explodes():
 
 def test_lbfgs_says_converged_at_a_minimum_and_stays_there():
     minimizer = LBFGS(evaluator(lambda x: ((x - 0.5) ** 2).sum()), start())
-    assert minimizer.step() == STALLED
+    assert minimizer.step() == Outcome(STALLED)
     assert minimizer.converged
-    assert minimizer.step() == ""
+    assert minimizer.step() == Outcome()
     assert torch.equal(minimizer.point.x, start())
 
 
@@ -119,7 +127,8 @@ def test_an_explosion_goes_back_to_the_best_picture_with_half_the_step_and_says_
     minimizer = method(evaluator(function), start(), 50.0)
     first, notes = minimizer.point.loss, []
     for _ in range(60):
-        note = minimizer.step()
+        note, rejected = minimizer.step()
+        assert rejected == bool(note)
         if note:
             notes.append(note)
             assert minimizer.point.loss == minimizer.best.loss
@@ -138,7 +147,7 @@ def test_a_loss_that_turns_nan_is_never_where_a_minimiser_stands(name):
     minimizer = MINIMIZERS[name](evaluator(function), start())
     notes = []
     for _ in range(BACKTRACKS * 4):
-        notes.append(minimizer.step())
+        notes.append(minimizer.step().note)
         assert minimizer.point.finite
     assert any("the loss went to nan: back" in note for note in notes)
 
@@ -153,7 +162,7 @@ def test_a_loss_that_is_nan_from_the_start_is_an_error(name):
 def test_where_all_is_flat_nothing_moves_and_nothing_breaks(name):
     """Also at a loss that rounding made negative, below which no explosion may be seen."""
     minimizer = MINIMIZERS[name](evaluator(lambda x: (x * 0).sum() - 1e-3), start())
-    notes = [minimizer.step() for _ in range(5)]
+    notes = [minimizer.step().note for _ in range(5)]
     assert torch.equal(minimizer.point.x, start())
     assert set(notes) <= {"", STALLED}
 
@@ -202,7 +211,7 @@ def test_from_a_state_the_next_steps_are_the_same_to_the_bit(name, bumpy, throug
             assert torch.equal(again.point.x, point.x)
     if bumpy and name != "lbfgs":
         assert not all(state["at_best"] for state in states[:25])
-        assert any(note for note, _ in steps)
+        assert any(outcome.note for outcome, _ in steps)
 
 
 def test_one_that_has_converged_is_still_so_when_it_is_restored():
@@ -211,7 +220,7 @@ def test_one_that_has_converged_is_still_so_when_it_is_restored():
     converged.step()
     again.restore(through_a_file(converged.state()))
     assert again.converged
-    assert again.step() == ""
+    assert again.step() == Outcome()
 
 
 @pytest.mark.parametrize("unit", [2.0**-60, 2.0**60])

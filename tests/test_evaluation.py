@@ -15,9 +15,9 @@ from conftest import CONVOLUTIONS, noise_picture, small_state
 from impasto import pictures
 from impasto.config import PRESETS, Config
 from impasto.network import weights
-from impasto.network.vgg import VGG, Stage
+from impasto.network.vgg import VGG
 from impasto.pictures import styles
-from impasto.transfer import evaluation, losses
+from impasto.transfer import losses
 from impasto.transfer.evaluation import Evaluator, Region, look, ran_out_of_memory
 from impasto.transfer.walk import walk
 
@@ -173,39 +173,6 @@ def test_no_map_outlives_its_evaluation():
     finally:
         gc.enable()
     assert after - before <= len(vars(point))
-
-
-class Crowded:
-    """A machine with room for windows of so many positions and no larger ones."""
-
-    def __init__(self, positions, monkeypatch):
-        real = Stage.__call__
-
-        def call(stage, x):
-            if x.shape[2] * x.shape[3] > positions:
-                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
-            return real(stage, x)
-
-        monkeypatch.setattr(Stage, "__call__", call)
-
-
-def test_where_memory_runs_out_windows_are_halved_and_the_result_is_the_same(monkeypatch):
-    monkeypatch.setattr(evaluation, "SMALLEST_SIDE_PX", 32)
-    whole, _, x = evaluators(Config(), (160, 150), None)
-    expected = whole(x)
-    Crowded(90 * 90, monkeypatch)
-    assert whole(x).loss == pytest.approx(expected.loss, rel=1e-9)
-    assert whole.side == 40
-    assert whole.news() == "memory ran out: going on in windows of 40 px"
-    assert whole.news() == ""
-    assert relative(whole(x).gradient, expected.gradient) < 1e-9
-
-
-def test_where_there_is_no_room_at_all_it_is_an_error(monkeypatch):
-    whole, _, x = evaluators(Config(), (97, 143), None)
-    Crowded(10, monkeypatch)
-    with pytest.raises(RuntimeError, match="allocate"):
-        whole(x)
 
 
 def test_other_errors_are_no_lack_of_memory():

@@ -25,6 +25,7 @@ from impasto.explain import figures, findings
 from impasto.explain.runs import LAYERS, RATES, parts, shots_of, third
 from impasto.job.job import network_of
 from impasto.job.prepare import prepare
+from impasto.job.session import SCALE_BEGINS, costs
 from impasto.network import weights
 from impasto.pictures import styles
 
@@ -333,12 +334,17 @@ def test_only_what_is_missing_damaged_or_other_is_computed(report, photo, tmp_pa
     assert again(photo, copy, iterations=4) == ["main"]
 
 
+COUNTS = {"rate-0.1": EFFORT.rate, "main": SETTINGS["iterations"]}
+
+
 def test_work_is_counted_by_how_deep_and_how_large(photo):
     job = prepare(photo, PAINTING, configure(**SETTINGS))
-    work = {part.name: part.work for part in parts(job, EFFORT)}
+    work = {part.name: sum(costs(part.job)) for part in parts(job, EFFORT)}
     content = [work[f"content-{layer}"] for layer in LAYERS]
     assert content == sorted(set(content))
-    assert work["rate-0.1"] == pytest.approx(work["main"] * EFFORT.rate / SETTINGS["iterations"])
+    iterations = {name: count - 1 + SCALE_BEGINS for name, count in COUNTS.items()}
+    shares = {name: work[name] / count for name, count in iterations.items()}
+    assert shares["rate-0.1"] == pytest.approx(shares["main"])
 
 
 # The command line.
@@ -431,9 +437,9 @@ def test_nobody_elses_file_is_overwritten(folder, capsys, name, brief):
 
 def test_what_a_verdict_says():
     def judged(losses, notes=()):
-        rows = [{"loss": loss, "note": ""} for loss in losses]
+        rows = [{"loss": loss, "note": "", "rejected": False} for loss in losses]
         for place, note in enumerate(notes):
-            rows[place]["note"] = note
+            rows[place] |= {"note": note, "rejected": bool(note)}
         empty = torch.zeros(1, 3, 1, 1)
         return findings.verdict(explain.Run(empty, empty, {}, rows), 1.0, 0.8)
 

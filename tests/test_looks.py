@@ -56,9 +56,9 @@ def test_a_look_holds_settings_and_the_command_line_comes_first(folder, capsys):
     assert found["color"] == "luminance"
     assert found["fit"] == 6 * 10**9
     assert found["style_layers"] == [["relu1_1", 1], ["relu3_1", 0.5]]
-    assert pictures.read_recipe("a.png")["inputs"]["painting"]["name"] == "mine.png"
+    assert pictures.read_recipe("a.png")["inputs"]["paintings"][0]["name"] == "mine.png"
     impasto(capsys, "stylize", "photo.png", "charcoal", "-o", "b.png", *look)
-    assert pictures.read_recipe("b.png")["inputs"]["painting"]["name"] == "charcoal.jpg"
+    assert pictures.read_recipe("b.png")["inputs"]["paintings"][0]["name"] == "charcoal.jpg"
 
 
 def test_a_look_can_begin_from_a_preset_and_name_a_built_in_style(folder, capsys):

@@ -8,8 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from impasto.transfer import losses
-from impasto.transfer.losses import Objective, Style, Tally, wasserstein
-from impasto.transfer.moments import Moments, Sums, blend, moments, pooled, roots
+from impasto.transfer.losses import DISTANCES, Objective, Style, Tally, wasserstein
+from impasto.transfer.moments import (
+    Moments,
+    Sums,
+    blend,
+    gaussian_barycentre,
+    mean_of_grams,
+    moments,
+    pooled,
+    roots,
+)
 from impasto.transfer.tiles import Box
 
 EXACT = torch.float64
@@ -83,7 +92,7 @@ def several(seed, count=3, channels=4):
 @settings(max_examples=10, deadline=None)
 def test_the_style_between_has_the_least_sum_of_distances(seed, more):
     styles, shares = several(seed), (0.5, 0.3, 0.2)
-    between = blend(list(zip(shares, styles, strict=True)), "wasserstein")
+    between = blend(list(zip(shares, styles, strict=True)), gaussian_barycentre)
 
     def total(found):
         units = [float(at_scale(style)) for style in styles]
@@ -105,38 +114,38 @@ def at_scale(style):
 def test_between_styles_that_differ_in_contrast_is_the_mean_contrast():
     style = moments(features())
     louder = Moments(style.mean, 9 * style.covariance, 1)
-    between = blend([(0.5, style), (0.5, louder)], "wasserstein")
+    between = blend([(0.5, style), (0.5, louder)], gaussian_barycentre)
     torch.testing.assert_close(between.covariance, 4 * style.covariance)  # deviations 1 and 3
 
 
 def test_between_gram_matrices_is_their_mean_and_weight_0_is_not_there():
     styles = several(3, 2)
-    between = blend([(0.25, styles[0]), (0.75, styles[1])], "gram")
+    between = blend([(0.25, styles[0]), (0.75, styles[1])], mean_of_grams)
     torch.testing.assert_close(between.second, 0.25 * styles[0].second + 0.75 * styles[1].second)
     for distance in ("gram", "wasserstein"):
-        assert blend([(1.0, styles[0]), (0.0, styles[1])], distance) is styles[0]
+        assert blend([(1.0, styles[0]), (0.0, styles[1])], DISTANCES[distance].between) is styles[0]
 
 
 def test_what_has_no_position_does_not_count():
     there, nowhere = moments(features()), moments(features(), torch.zeros(1, 1, 6, 7))
     assert pooled([nowhere, there]) is there
-    assert blend([(0.5, nowhere), (0.5, there)], "wasserstein") is there
-    assert not blend([(0.5, nowhere), (0.5, nowhere)], "gram").positions
+    assert blend([(0.5, nowhere), (0.5, there)], gaussian_barycentre) is there
+    assert not blend([(0.5, nowhere), (0.5, nowhere)], mean_of_grams).positions
 
 
 def test_styles_with_fewer_positions_than_channels_have_one_between_them():
     styles = [moments(features(12, 2, 3, seed)) for seed in (1, 2)]
-    between = blend([(0.5, style) for style in styles], "wasserstein")
+    between = blend([(0.5, style) for style in styles], gaussian_barycentre)
     assert between.covariance.isfinite().all()
     assert 0 < float(wasserstein(styles[0])(between)) < float(wasserstein(styles[0])(styles[1]))
 
 
 def test_between_plain_styles_nothing_varies():
     plain = moments(torch.full((1, 4, 3, 3), 2.0, dtype=EXACT))
-    between = blend([(0.5, plain), (0.5, plain)], "wasserstein")
+    between = blend([(0.5, plain), (0.5, plain)], gaussian_barycentre)
     assert not between.covariance.any()
     broken = Moments(plain.mean, plain.covariance * torch.nan, 9)
-    assert blend([(0.5, plain), (0.5, broken)], "wasserstein").covariance.isnan().all()
+    assert blend([(0.5, plain), (0.5, broken)], gaussian_barycentre).covariance.isnan().all()
 
 
 def test_roots_multiply_to_what_they_are_of():

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from conftest import noise_picture, small_state
+from conftest import Crowded, noise_picture, small_state
 from impasto.config import Config, schedule
 from impasto.errors import DivergenceError
 from impasto.network.vgg import VGG, Stage
 from impasto.pictures import resize, resize_around
+from impasto.transfer import walk
 from impasto.transfer.descent import STALLED
 from impasto.transfer.evaluation import Evaluator, Region
-from impasto.transfer.optimize import Subject, enlarge, optimize
+from impasto.transfer.optimize import Subject, changes, enlarge, optimize
 
 SIZE = (190, 256)
 QUICK = Config(iterations=18)
@@ -131,6 +132,40 @@ def test_a_loss_that_is_no_number_on_the_way_is_stepped_back_from(optimizer):
     assert all(step.picture().isfinite().all() for step in steps)
     assert steps[-1].loss < steps[0].loss
     assert any("went to nan: back" in step.note for step in steps)
+
+
+def test_a_trial_that_exploded_is_counted_where_it_happened():
+    steps = run(replace(QUICK, pyramid=False), network=Faulty(lambda call, _: call in (7, 8)))
+    told = [step.iteration for step in steps if "back" in step.note]
+    assert told == [step.iteration for step in steps if step.rejected]
+    assert [step.row()["rejected"] for step in steps].count(True) == len(told) > 0
+
+
+@pytest.mark.usefixtures("small_windows")
+def test_where_memory_runs_out_the_iteration_is_taken_again_in_halved_windows(monkeypatch):
+    monkeypatch.setattr(walk, "SMALLEST_SIDE_PX", 16)
+    expected = run()
+    with pytest.MonkeyPatch.context() as crowded:
+        steps = []
+        for step in optimize(VGG(small_state()), subject(), SIZE, QUICK):
+            steps.append(step)
+            if step.iteration == QUICK.iterations - 2:
+                Crowded(40 * 40, crowded)
+    windows = changes(step.window_px for step in steps)
+    assert windows == ((1, None), (QUICK.iterations - 1, windows[1][1]))
+    assert 16 <= windows[1][1] < max(SIZE)
+    assert [bool(step.note) for step in steps].count(True) == 1
+    assert steps[-1].loss == pytest.approx(expected[-1].loss, rel=1e-3)
+    for after in (None, steps[2], steps[-2]):
+        again = list(optimize(VGG(small_state()), subject(), SIZE, QUICK, after, windows))
+        assert torch.equal(again[-1].pixels, steps[-1].pixels)
+        assert [step.window_px for step in again] == [s.window_px for s in steps[-len(again) :]]
+
+
+def test_where_there_is_no_room_at_all_it_is_an_error(monkeypatch):
+    Crowded(10, monkeypatch)
+    with pytest.raises(RuntimeError, match="allocate"):
+        run()
 
 
 def test_one_that_can_go_no_further_says_so_once_and_counts_to_the_end():

@@ -81,11 +81,11 @@ torch.set_num_threads(1)
 from skimage import data
 from impasto.job.prepare import prepare
 from impasto.job.job import network_of
-from impasto.cli.process import hold_memory
+from impasto.job import memory
 from impasto.config import Config
 from impasto.job.plan import HELD_BYTES, work_bytes
 size, side = json.loads(sys.argv[1])
-hold_memory(*([HELD_BYTES] if side else []))
+memory.hold(*([HELD_BYTES] if side else []))
 job = prepare(data.coffee(), 'charcoal', Config(
     backbone='vgg16', size=size, fit='tiles' if side else 'whole', iterations=3, pyramid=False))
 if side:

@@ -125,7 +125,7 @@ def test_a_region_stays_as_photographed_to_the_bit_and_its_edge_is_soft(photogra
         for pixels in (run.pixels, shown[-1]):
             assert torch.equal(pixels[..., 56:], wanted[..., 56:])
             assert float((pixels - wanted)[..., :40].abs().mean()) > 0.02
-    assert run.recipe["regions"] == {"white": "night-swirls.jpg", "black": None}
+    assert run.recipe.inputs.regions == {"black": None}
 
 
 def test_a_region_takes_after_the_part_of_its_colour(photograph):
@@ -350,7 +350,7 @@ def test_a_look_can_name_several_paintings(folder, capsys):
     )
     impasto(capsys, "stylize", "photo.png", "--config", "looks/a.toml", "-o", "a.png", *QUICK)
     recipe = pictures.read_recipe("a.png")
-    assert [recipe["inputs"][role]["name"] for role in ("painting", "painting 2")] == [
+    assert [each["name"] for each in recipe["inputs"]["paintings"]] == [
         "painting.png",
         "charcoal.jpg",
     ]

@@ -20,7 +20,8 @@ import pytest
 import torch
 from skimage import data
 
-from conftest import signals_as_before
+from conftest import Crowded, signals_as_before
+from impasto import pictures
 from impasto.cli import main
 from impasto.config import configure
 from impasto.errors import CheckpointError
@@ -30,7 +31,7 @@ from impasto.job.job import CTRL_C
 from impasto.job.order import Order
 from impasto.job.prepare import prepare
 from impasto.network import weights
-from impasto.transfer import evaluation
+from impasto.transfer import walk
 
 SHALLOW = ("--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1")
 SMALL = ("--size", "64", "--backbone", "vgg16", *SHALLOW)
@@ -319,7 +320,7 @@ def repaint(name):
 
 def of_a_library():
     there = checkpoint.read(FOLDER)
-    checkpoint.write(checkpoint.Checkpoint(FOLDER, there.facts, there.step, there.history, {}))
+    checkpoint.write(checkpoint.Checkpoint(FOLDER, there.recipe, there.step, there.history, {}))
 
 
 MISFITS = {
@@ -391,7 +392,7 @@ def test_in_windows_it_goes_on_to_the_same_bytes_whatever_memory_there_is_by_the
     folder, capsys, monkeypatch
 ):
     """What was planned in windows goes on in those, not in what would be planned today."""
-    monkeypatch.setattr(evaluation, "SMALLEST_SIDE_PX", 16)
+    monkeypatch.setattr(walk, "SMALLEST_SIDE_PX", 16)
     words = ("stylize", "photo.png", "charcoal", *QUICK, "--size", 96)
     with pytest.MonkeyPatch.context() as crowded:
         crowded.setattr(plan, "LARGEST_SIDE_PX", 24)
@@ -399,10 +400,37 @@ def test_in_windows_it_goes_on_to_the_same_bytes_whatever_memory_there_is_by_the
         impasto(*words, "-o", "whole.png", "-q", capsys=capsys)
         crowded.setattr(checkpoint.Keeper, "__call__", stop_after_five)
         impasto(*words, "-o", "out.png", status=130, capsys=capsys)
-    assert checkpoint.read(FOLDER).facts["windows_px"] == 24
+    assert checkpoint.read(FOLDER).windows == ((1, 24),)
     err = impasto("resume", FOLDER, capsys=capsys).err
     assert "In windows of 24 px" in err
     assert Path("out.png").read_bytes() == Path("whole.png").read_bytes()
+
+
+def test_where_memory_ran_out_the_record_says_so_and_is_followed_to_the_byte(folder, capsys):
+    """Whether it is made again or gone on with: by a machine that has enough memory by then."""
+    words = ("stylize", "photo.png", "charcoal", *QUICK, "--size", 96)
+
+    def crowd_after_five(keeper, step, real=checkpoint.Keeper.__call__):
+        real(keeper, step)
+        if step.iteration == 5:
+            Crowded(64 * 64, crowded)
+
+    def stop_after_eight(keeper, step, narrow=crowd_after_five):
+        narrow(keeper, step)
+        if step.iteration == 8:
+            raise KeyboardInterrupt
+
+    for name, listen in (("out", stop_after_eight), ("whole", crowd_after_five)):
+        with pytest.MonkeyPatch.context() as crowded:
+            crowded.setattr(walk, "SMALLEST_SIDE_PX", 16)
+            crowded.setattr(checkpoint.Keeper, "__call__", listen)
+            status = 130 if name == "out" else 0
+            err = impasto(*words, "-o", f"{name}.png", status=status, capsys=capsys).err
+        assert "memory ran out: going on in windows of 48 px" in err
+    assert pictures.read_recipe(Path("whole.png"))["windows_px"] == [[1, None], [6, 48]]
+    impasto("resume", FOLDER, capsys=capsys)
+    assert Path("out.png").read_bytes() == Path("whole.png").read_bytes()
+    assert "Byte for byte" in impasto("rerun", "whole.png", "-o", "again.png", capsys=capsys).out
 
 
 def test_a_library_call_goes_on_with_its_whole_history_and_refuses_another_job(folder):

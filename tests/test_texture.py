@@ -34,7 +34,7 @@ def test_a_texture_has_the_style_and_nothing_else_and_a_tile_has_no_seam():
         assert each.pixels.shape == (1, 3, 64, 96)
         assert not any(name.startswith("content") for name in each.history[-1])
         assert each.history[-1]["loss"] < 0.2 * each.history[0]["loss"]
-        assert set(each.recipe["inputs"]) == {"painting"}
+        assert set(each.recipe.inputs.to_json()) == {"paintings"}
     assert seam(tile.pixels) < min(1.5, 0.6 * seam(plain.pixels))
 
 

@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 from impasto.errors import ConfigError, did_you_mean
 
 Distance = Literal["wasserstein", "gram"]
+Units = Literal["fractions", "sums"]
 Optimizer = Literal["lbfgs", "adam", "gd"]
 Pooling = Literal["max", "average"]
 Edges = Literal["replicate", "zeros"]
@@ -85,6 +86,7 @@ def split_layer(name: str) -> tuple[str, int, int]:
 CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "distance": get_args(Distance),
+        "units": get_args(Units),
         "pooling": get_args(Pooling),
         "edges": get_args(Edges),
         "optimizer": get_args(Optimizer),
@@ -182,11 +184,14 @@ class Config:
         backbone: ``auto``, ``vgg19``, ``vgg16`` or the path of a weights file.
         size: longer side of the result in pixels, or ``"original"``: the photograph's own; of a
             texture, (height, width) too.
-        strength: 0 (the photograph) to 1 (only style); None where alpha and beta alone decide.
-        alpha: factor on the content's part of the loss. None, without a strength: chosen by the
-            pair, as if CONTENT_AT_HALF were asked of fractions rather than of sums.
+        units: of content and style. ``fractions``: of the photograph's feature variance that is
+            lost, and of the distance from photograph to painting that is left, balanced by
+            ``strength``. ``sums``: as the paper prints them, alpha against beta.
+        strength: of fractions, 0 (the photograph) to 1 (only style); of sums there is none.
+        alpha: factor on the content's part of the loss. None, of sums: chosen by the
+            pair, as if CONTENT_AT_HALF were asked of fractions.
         beta: factor on the style's part of the loss.
-        tv_weight: factor on the total variation, which smooths; with a strength, also times the
+        tv_weight: factor on the total variation, which smooths; of fractions, also times the
             style's factor, so that strength 0 is the photograph itself.
         content_layers: names and weights of the layers that keep the photograph.
         style_layers: names and weights of the layers that hold the painting's manner.
@@ -228,6 +233,7 @@ class Config:
     preset: str = "default"
     backbone: str = "auto"
     size: int | Literal["original"] | Size = 512
+    units: Units = "fractions"
     strength: float | None = 0.5
     alpha: float | None = 1.0
     beta: float = 1.0
@@ -293,6 +299,11 @@ class Config:
                 "a learning rate with the optimizer lbfgs, which finds its own step",
                 "the optimizers adam and gd take one",
             )
+        if (self.strength is None) != (self.units == "sums"):
+            raise ConfigError(
+                f"a strength of {self.strength} in units of {self.units}",
+                "fractions are balanced by a strength, sums by alpha against beta",
+            )
         if self.style_size is not None and self.style_scale != 1:
             raise ConfigError("style_size and style_scale both", "one of them is wanted")
         if self.color_match != "covariance" and self.color not in ("photo", "painting"):
@@ -317,8 +328,9 @@ class Config:
         itself, 1 is style alone, and the loss has the same size at every strength. Without one
         they are alpha and beta; an alpha that is to be chosen by the pair counts as beta.
         """
-        if self.strength is None:
+        if self.units == "sums":
             return self.beta if self.alpha is None else self.alpha, self.beta
+        assert self.strength is not None, "fractions have a strength"
         style = self.strength**STRENGTH_EXPONENT
         content = CONTENT_AT_HALF * (1 - self.strength) ** STRENGTH_EXPONENT
         total = style + content
@@ -333,6 +345,7 @@ PRESETS: Mapping[str, Config] = MappingProxyType(
         "paper": Config(
             preset="paper",
             backbone="vgg19",
+            units="sums",
             strength=None,
             alpha=None,
             beta=1.0,
@@ -354,7 +367,7 @@ PRESETS: Mapping[str, Config] = MappingProxyType(
 def style_alone(preset: str = "default") -> dict[str, Any]:
     """Settings with which nothing of a photograph counts, as for a texture."""
     _check_choice("preset", preset, tuple(PRESETS))
-    nothing = {"alpha": 0.0} if PRESETS[preset].strength is None else {"strength": 1.0}
+    nothing = {"alpha": 0.0} if PRESETS[preset].units == "sums" else {"strength": 1.0}
     return {"start": "noise", **nothing}
 
 
@@ -369,10 +382,9 @@ def configure(preset: str = "default", **settings: Any) -> Config:
     for name in settings:
         _check_choice("setting", name, names)
     given = {name: value for name, value in settings.items() if value is not None}
-    if given.get("strength") is not None and PRESETS[preset].strength is None:
-        raise ConfigError(
-            f"a strength with the preset {preset!r}", "its balance is alpha against beta"
-        )
+    units = given.get("units")
+    if units and units != PRESETS[preset].units:  # what each takes from a preset of the other
+        given = {"strength": None if units == "sums" else Config.strength, **given}
     return replace(PRESETS[preset], **given)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +21,8 @@ from impasto.config import Config, configure
 from impasto.errors import ConfigError, DivergenceError, PictureError
 from impasto.job.job import CTRL_C, Job
 from impasto.job.prepare import prepare
+from impasto.job.recipe import Recipe
+from impasto.job.session import Session
 from impasto.measure.appraise import Appraiser
 from impasto.measure.metrics import Measures
 from impasto.pictures.sheet import Print, sheet
@@ -134,6 +135,8 @@ def sweep(
     table: Path,
     on_cell: Callable[[Cell, Job], None],
     on_step: Callable[[Step], None],
+    *,
+    own_process: bool = False,
 ) -> Iterator[Tried]:
     """Make every cell's picture, or take it as it is there, and yield what came of each.
 
@@ -144,6 +147,7 @@ def sweep(
         table: the CSV file that is written anew after each cell.
         on_cell: called before each one that has to be made.
         on_step: called after each of its iterations.
+        own_process: as in ``Session``.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the cell at work is not kept, all others are.
@@ -157,7 +161,7 @@ def sweep(
         found = kept(cell, job, appraiser, seconds_known)
         if found is None:
             on_cell(cell, job)
-            found = made(cell, job, appraiser, on_step)
+            found = made(cell, Session(job, own_process=own_process), appraiser, on_step)
         done.append(found)
         write_table(table, done)
         yield found
@@ -179,21 +183,25 @@ def check(content: str | Path, style: str, tried: Sequence[Cell], table: Path) -
         prepare(content, style, cell.config)
 
 
-def made(cell: Cell, job: Job, appraiser: Appraiser, on_step: Callable[[Step], None]) -> Tried:
+def made(
+    cell: Cell, session: Session, appraiser: Appraiser, on_step: Callable[[Step], None]
+) -> Tried:
     """Run one cell and keep its picture."""
     started_s = time.monotonic()
     try:
-        result = job.run(on_step)
+        result = session.run(on_step)
     except DivergenceError as error:
         return Tried(cell, f"diverged: {error.given}", {}, None, time.monotonic() - started_s, 0)
     if result.stopped == CTRL_C:
         raise KeyboardInterrupt
     seconds = time.monotonic() - started_s
     result.save(cell.path)
-    backs = sum("back" in row["note"] for row in result.history)
+    backs = sum(row["rejected"] for row in result.history)
     status = result.stopped or (f"stepped back {backs} times" if backs else "done")
-    losses, iterations = result.recipe["losses"], result.recipe["iterations"]["done"]
-    return Tried(cell, status, losses, appraiser(cell.path).measures, seconds, iterations)
+    went = result.recipe.outcome
+    assert went is not None, "a run has an outcome"
+    measures = appraiser(cell.path).measures
+    return Tried(cell, status, went.losses, measures, seconds, went.done)
 
 
 def kept(
@@ -201,17 +209,15 @@ def kept(
 ) -> Tried | None:
     """What came of a cell whose picture is there, made from the same facts; else None."""
     try:
-        recipe: Mapping[str, Any] = pictures.read_recipe(cell.path)
-        facts = json.loads(json.dumps(job.facts()))
-        count = recipe["iterations"]
-        whole = count["done"] == count["planned"]
-        if not whole or any(recipe.get(name) != value for name, value in facts.items()):
-            return None
-    except (PictureError, LookupError, TypeError):
+        recipe = Recipe.from_json(pictures.read_recipe(cell.path), f"picture '{cell.path}'")
+    except PictureError:
+        return None
+    went = recipe.outcome
+    if went is None or went.done < went.planned or recipe.difference(job.recipe):
         return None
     status, known = seconds.get(cell.path.name, ("done", None))
     measures = appraiser(cell.path).measures
-    return Tried(cell, status, recipe["losses"], measures, known, count["done"])
+    return Tried(cell, status, went.losses, measures, known, went.done)
 
 
 def known_seconds(table: Path) -> dict[str, tuple[str, float]]:

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import TaskID, TextColumn
 
 from impasto.cli import options as o
-from impasto.cli.process import hear_stops, hold_memory, ignore_stops
-from impasto.cli.progress import bar_on, clock, console_for
+from impasto.cli.process import hear_stops, ignore_stops
+from impasto.cli.progress import Bar, clock
 from impasto.cli.stylize import parse_setting
 from impasto.config import Config, configure
-from impasto.errors import printable
 from impasto.parsing import parse_size
 
 if TYPE_CHECKING:
@@ -81,7 +79,6 @@ def explain(
     output = output or Path(f"{photo.stem}-{Path(painting).stem}-report")
     report = room.prepare(photo, painting, output, config)
     hear_stops()
-    hold_memory()
     started_s = time.monotonic()
     with Teller(report, quiet=quiet) as teller:
         runs = run_all(report, teller)
@@ -101,10 +98,12 @@ def run_all(report: Report, teller: Teller) -> dict[str, Run]:
     runs: dict[str, Run] = {}
     try:
         for part in report.parts:
-            runs[part.name] = room.obtained(part, report.kept, teller.begin, teller)
+            runs[part.name] = room.obtained(
+                part, report.kept, teller.begin, teller, own_process=True
+            )
             teller.end(part)
     except KeyboardInterrupt:
-        teller.stop()
+        teller.close()
         teller.say(
             f"{len(runs)} of {len(report.parts)} runs are kept in {report.kept}: "
             "the same command goes on from there"
@@ -113,67 +112,42 @@ def run_all(report: Report, teller: Teller) -> dict[str, Run]:
     return runs
 
 
-class Teller:
+class Teller(Bar):
     """Tells on standard error where a report stands: a bar over the whole work, or lines."""
 
     def __init__(self, report: Report, *, quiet: bool) -> None:
+        from impasto.job.session import Pace, costs
+
         self.parts = report.parts
-        self.console = console_for(quiet=quiet)
-        count, left = "{task.fields[number]}/{task.fields[count]}", "{task.fields[left]}"
-        self.progress = bar_on(self.console, count, TextColumn(left))
-        self.task: TaskID | None = None
+        self.costs = {part.name: costs(part.job) for part in self.parts}
         self.number = 0  # of runs that are there
-        self.there = self.done = 0.0  # work of those, and work done since the start
         self.part: Part | None = None
-        self.started_s = self.part_started_s = time.monotonic()
-
-    def __enter__(self) -> Teller:
-        self.progress.start()
-        self.total = sum(part.work for part in self.parts)
-        self.task = self.progress.add_task(
-            "", total=self.total, number=0, count=len(self.parts), left=""
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-    def stop(self) -> None:
-        """Take the bar away."""
-        self.progress.stop()
-
-    def say(self, words: str) -> None:
-        """A line of its own."""
-        self.console.print(printable(words), markup=False, soft_wrap=True)
+        self.part_started_s = 0.0
+        super().__init__(Pace(sum(map(sum, self.costs.values()))), quiet=quiet)
 
     def begin(self, part: Part) -> None:
-        """A run that was not kept."""
+        """A run was not kept, and has to be made."""
         self.part, self.part_started_s = part, time.monotonic()
-        self._update(part.title)
+        self.pace.start()
+        self.show(self.count, part.title)
 
     def __call__(self, step: Step) -> None:
-        """An iteration of it."""
+        """It has come on by an iteration."""
         assert self.part is not None
-        work = self.part.work_at(step.scale)
-        self.there, self.done = self.there + work, self.done + work
-        self._update(self.part.title)
+        self.pace.did(self.costs[self.part.name][step.iteration - 1])
+        self.show(self.count, self.part.title)
 
     def end(self, part: Part) -> None:
-        """A run that is there now."""
+        """It is there now."""
         self.number += 1
         fresh, self.part = self.part is part, None
-        self.there = sum(each.work for each in self.parts[: self.number])
-        self._update(part.title)
+        there = sum(sum(self.costs[each.name]) for each in self.parts[: self.number])
+        self.pace.skip(there - self.pace.done)
+        self.show(self.count, part.title)
         seconds = f"{time.monotonic() - self.part_started_s:.0f} s" if fresh else "kept"
-        self.say(f"{self.number}/{len(self.parts)}  {part.title}: {seconds}")
+        self.say(f"{self.count}  {part.title}: {seconds}")
 
-    def _update(self, words: str) -> None:
-        if self.task is None:
-            return
-        left = ""
-        if self.done:
-            seconds = (time.monotonic() - self.started_s) / self.done * (self.total - self.there)
-            left = f"{clock(seconds)} left"
-        self.progress.update(
-            self.task, completed=self.there, number=self.number, description=words, left=left
-        )
+    @property
+    def count(self) -> str:
+        """How many runs are there."""
+        return f"{self.number}/{len(self.parts)}"

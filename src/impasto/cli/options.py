@@ -182,6 +182,10 @@ StyleLayers = Annotated[
     str | None,
     setting("style_layers", "Where the painting's manner is taken.", BALANCE, "NAME=WEIGHT,..."),
 ]
+Units = Annotated[
+    str | None,
+    setting("units", "Of content and style.", BALANCE, choices("units")),
+]
 Alpha = Annotated[str | None, setting("alpha", "Factor on the content.", BALANCE, "FACTOR")]
 Beta = Annotated[str | None, setting("beta", "Factor on the style.", BALANCE, "FACTOR")]
 TvWeight = Annotated[

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import math
 import signal
-import sys
 import time
 from types import FrameType
 from typing import Any, TextIO
-
-# glibc's mallopt parameters, from its malloc.h.
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4
-NEVER_BYTES = 2**31 - 1
-TOP_PAD_BYTES = 2**20
-
 
 BROKEN, BAD_INPUT, STOPPED = 1, 2, 130  # exit statuses
 
@@ -63,37 +55,3 @@ class Stream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
-
-
-def hold_memory(up_to_bytes: int = NEVER_BYTES) -> None:
-    """Let glibc keep freed feature maps, instead of giving each back to the kernel.
-
-    Every iteration makes and frees maps of 50 MB and more (at 512 px); by default each comes
-    fresh from the kernel, which zeroes it page by page. Measured at 512 px: 1.7 s an iteration
-    before, 1.4 s after. Elsewhere than on glibc it does nothing.
-
-    Args:
-        up_to_bytes: larger blocks go back at once, and leave no gaps among those that are kept.
-    """
-    if libc := glibc():
-        libc.mallopt(M_TRIM_THRESHOLD, NEVER_BYTES)
-        libc.mallopt(M_TOP_PAD, TOP_PAD_BYTES)
-        if not libc.mallopt(M_MMAP_THRESHOLD, up_to_bytes):  # glibc before 2.35 takes 32 MB at most
-            libc.mallopt(M_MMAP_MAX, 0)
-
-
-def release_memory() -> None:
-    """Give back what glibc holds and nobody uses: gaps that maps of other sizes left behind."""
-    if libc := glibc():
-        libc.malloc_trim(0)
-
-
-def glibc() -> ctypes.CDLL | None:
-    """The C library, where it is glibc."""
-    if not sys.platform.startswith("linux"):
-        return None
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        return libc if libc.mallopt and libc.malloc_trim else None
-    except (OSError, AttributeError):  # musl
-        return None

@@ -4,61 +4,105 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Self, cast
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from impasto.cli.process import Stream
-from impasto.config import schedule
 from impasto.errors import printable
 
 if TYPE_CHECKING:
     from impasto.job.job import Job
+    from impasto.job.session import Pace
     from impasto.transfer.optimize import Step
 
 WIDE, NARROW = 100, 72  # columns: below the one the losses' sum is left out, below the other all
 LINES = 20  # or a few more, where there is no terminal to draw a bar on
 GIGABYTE = 1e9
 WORTH_TELLING_BYTES = 2_000_000_000
-SCALE_BEGINS = 2.8  # times an iteration: the first also looks at both pictures and at the start
-RECENT = 0.3  # the newest iteration's part in the running average of seconds per pixel
 
 
-class Narrator:
-    """A listener of Steps that tells on standard error where the work stands.
+class Bar:
+    """Where some work stands, on standard error: a bar, where one can be drawn, and lines.
 
-    Time left counts pixels, not iterations: one at the last scale costs what 16 cost at a
-    quarter of its side, and a scale's first costs more than the others.
+    Args:
+        pace: of the work.
+        quiet: errors and nothing else.
     """
 
-    def __init__(self, job: Job, *, quiet: bool = False) -> None:
-        self.job, self.quiet = job, quiet
+    def __init__(self, pace: Pace, *, quiet: bool) -> None:
+        self.pace, self.quiet = pace, quiet
         self.console = console_for(quiet=quiet)
-        plan = schedule(job.size, job.config)
-        self.pixels = [
-            h * w * (1 if place else SCALE_BEGINS)
-            for (h, w), count in plan
-            for place in range(count)
-        ]
-        self.seconds_per_pixel: float | None = None
-        self.last_s = time.monotonic()
-        self.bar = draws(self.console)
-        count, left = "{task.completed:.0f}/{task.total:.0f}", TextColumn("{task.fields[left]}")
-        self.progress = bar_on(self.console, count, left)
+        self.drawn = draws(self.console)
+        self.progress = Progress(
+            TextColumn("{task.fields[count]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.description}"),
+            TextColumn("{task.fields[left]}"),
+            console=self.console,
+            disable=not self.drawn,
+        )
         self.task: TaskID | None = None
 
+    def __enter__(self) -> Self:
+        self.progress.start()
+        self.task = self.progress.add_task("", total=1.0, count="", left="")
+        self.pace.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self.progress.stop()
+
+    def show(self, count: str, words: str) -> None:
+        """Draw the bar as the work stands: how many are done, and what is done now."""
+        if self.task is not None:
+            self.progress.update(
+                self.task,
+                completed=self.pace.fraction,
+                count=count,
+                description=printable(words),
+                left=self.left(),
+            )
+
+    def left(self) -> str:
+        """The time left, in words, or ''."""
+        seconds = self.pace.seconds_left
+        return "" if seconds is None else f"{clock(seconds)} left"
+
+    def say(self, words: str) -> None:
+        """Print a line of its own, above the bar."""
+        self.console.print(printable(words), markup=False, soft_wrap=True)
+
+    def warn(self, words: str) -> None:
+        """Print a line even where quiet is asked for."""
+        if self.quiet:
+            typer.echo(printable(words), err=True)
+        self.say(words)
+
+
+class Narrator(Bar):
+    """A listener of Steps that tells where a job stands."""
+
+    def __init__(self, job: Job, *, quiet: bool = False) -> None:
+        from impasto.job.session import Pace, costs
+
+        self.job, self.costs = job, costs(job)
+        super().__init__(Pace(sum(self.costs)), quiet=quiet)
+
     def introduce(self) -> None:
-        """Which pictures, which network, how much work."""
+        """Say which pictures, which network, how much work."""
         job, config = self.job, self.job.config
         height, width = job.size
         what = job.photograph.name if job.photograph.sha256 else "A texture"
         self.say(
             f"{what} in the manner of {job.scene.manner}: "
-            f"{width} x {height} px, {len(self.pixels)} iterations on {job.device}"
+            f"{width} x {height} px, {len(self.costs)} iterations on {job.device}"
         )
         self._tell_plan()
         hint = ""
@@ -76,54 +120,24 @@ class Narrator:
         if plan.peak_bytes > plan.limit_bytes:
             self.warn(f"{peak} is more than the {limit} that may be had: the system may end it")
 
-    def say(self, words: str) -> None:
-        """A line of its own, above the bar."""
-        self.console.print(printable(words), markup=False, soft_wrap=True)
-
-    def warn(self, words: str) -> None:
-        """A line that is said even where quiet is asked for."""
-        if self.quiet:
-            typer.echo(words, err=True)
-        self.say(words)
-
-    def __enter__(self) -> Narrator:
-        self.progress.start()
-        self.task = self.progress.add_task("", total=len(self.pixels), left="")
-        self.last_s = time.monotonic()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.progress.stop()
+    def skip(self, iterations: int) -> None:
+        """Count what was done before."""
+        self.pace.skip(sum(self.costs[:iterations]))
 
     def __call__(self, step: Step) -> None:
-        now_s = time.monotonic()
-        seconds, self.last_s = now_s - self.last_s, now_s
-        self._learn(seconds / self.pixels[step.iteration - 1])
+        """Tell of an iteration."""
+        self.pace.did(self.costs[step.iteration - 1])
         if step.note:
             self.say(f"Iteration {step.iteration}: {step.note}")
-        words = describe(step, seconds, self.console.width)
-        left = f"{clock(self._seconds_left(step.iteration))} left"
-        if self.bar and self.task is not None:
-            self.progress.update(self.task, completed=step.iteration, description=words, left=left)
+        words = describe(step, self.pace.seconds, self.console.width)
+        count = f"{step.iteration}/{step.iterations}"
+        if self.drawn:
+            self.show(count, words)
         elif (
             step.iteration in (1, step.iterations)
             or step.iteration % -(-step.iterations // LINES) == 0
         ):
-            self.say(f"{step.iteration}/{step.iterations}  {words} {left}")
-
-    def _learn(self, seconds_per_pixel: float) -> None:
-        before = self.seconds_per_pixel
-        if before is not None:
-            seconds_per_pixel = RECENT * seconds_per_pixel + (1 - RECENT) * before
-        self.seconds_per_pixel = seconds_per_pixel
-
-    def _seconds_left(self, iteration: int) -> float:
-        return (self.seconds_per_pixel or 0.0) * sum(self.pixels[iteration:])
+            self.say(f"{count}  {words} {self.left()}")
 
 
 def console_for(*, quiet: bool) -> Console:
@@ -134,18 +148,6 @@ def console_for(*, quiet: bool) -> Console:
 def draws(console: Console) -> bool:
     """Whether a bar can be drawn and is wanted."""
     return console.is_terminal and not console.quiet and not is_dumb(console)
-
-
-def bar_on(console: Console, count: str, left: ProgressColumn) -> Progress:
-    """A bar between how many are done, and what is done now and the time left."""
-    return Progress(
-        TextColumn(count),
-        BarColumn(bar_width=None),
-        TextColumn("{task.description}"),
-        left,
-        console=console,
-        disable=not draws(console),
-    )
 
 
 def is_dumb(console: Console) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,8 +16,11 @@ from impasto.cli.stylize import parse_regions
 from impasto.cli.work import check_unused, checkpoint_folder, find_checkpoint, run
 from impasto.config import PHOTO, Config
 from impasto.errors import PictureError, WeightsError, printable
-from impasto.job.order import Order, as_tuples
+from impasto.job.order import Order
 from impasto.parsing import parse_fit, parse_size
+
+if TYPE_CHECKING:
+    from impasto.job.recipe import Inputs, Recipe, Source
 
 Given = Annotated[
     Path | None,
@@ -77,23 +80,24 @@ def rerun(
     the current folder, by name, and have to be the very same files.
     """
     from impasto import pictures
+    from impasto.job.recipe import Recipe
 
-    recipe = pictures.read_recipe(picture)
+    recipe = Recipe.from_json(pictures.read_recipe(picture), f"picture '{picture}'")
     here: dict[str, Any] = {"size": size and parse_size(size), "fit": fit and parse_fit(fit)}
     here |= {"device": device, "precision": precision}
     here["backbone"] = backbone_of(recipe, backbone, picture)
-    here["start"] = find_if_any("start", start, recipe, picture)
-    config = config_of(recipe, picture, here)
+    look = Finder(picture, recipe.inputs)
+    here["start"] = look.one("start", recipe.inputs.start, start)
     target = output or free_name(picture, size or "again")
     order = Order(
-        find_if_any("photograph", photo, recipe, picture),
-        tuple(map(str, find_all("painting", painting, recipe, picture))),
-        config,
+        look.one("photo", recipe.inputs.photograph, photo),
+        tuple(map(str, look.several("painting", recipe.inputs.paintings, painting))),
+        config_of(recipe, picture, here),
         target,
-        bits=min(int(str(recipe.get("bits", 8))), pictures.most_bits(target)),
-        mask=find_if_any("mask", mask, recipe, picture),
-        style_masks=tuple(find_all("style mask", style_mask, recipe, picture)),
-        regions=regions_of(region or (), recipe, picture),
+        bits=min(recipe.bits or 8, pictures.most_bits(target)),
+        mask=look.one("mask", recipe.inputs.mask, mask),
+        style_masks=tuple(look.several("style-mask", recipe.inputs.style_masks, style_mask)),
+        regions=look.regions(region or ()),
     )
     repeat(order, picture, recipe, quiet, whole=not (size or fit))
 
@@ -105,9 +109,7 @@ def free_name(picture: Path, suffix: str) -> Path:
     return target
 
 
-def repeat(
-    order: Order, picture: Path, recipe: Mapping[str, Any], quiet: bool, *, whole: bool
-) -> None:
+def repeat(order: Order, picture: Path, recipe: Recipe, quiet: bool, *, whole: bool) -> None:
     """Make it again; where all is as it was, say how far the two are alike."""
     from impasto import pictures
 
@@ -116,7 +118,8 @@ def repeat(
     folder = checkpoint_folder(order.target)
     _, overwritten = find_checkpoint(folder, resume=False)
     note = " ".join(filter(None, (differences(recipe), overwritten)))
-    run(order, folder, None, note, quiet, recipe if whole else None)
+    windows = recipe.outcome.windows_px if recipe.outcome else ()
+    run(order, folder, None, note, quiet, windows if whole else ())
     if whole and not quiet:
         typer.echo(likeness(before, order.target))
 
@@ -135,70 +138,91 @@ def likeness(before: bytes, target: Path) -> str:
     return "Not the same picture to the byte."
 
 
-def config_of(recipe: Mapping[str, Any], picture: Path, instead: Mapping[str, Any]) -> Config:
+def config_of(recipe: Recipe, picture: Path, instead: Mapping[str, Any]) -> Config:
     """The settings in a recipe, but for those that are given instead and not None."""
     try:
-        settings = {name: as_tuples(value) for name, value in recipe["settings"].items()}
-        settings |= {name: value for name, value in instead.items() if value is not None}
-        return Config(**settings)
-    except (LookupError, TypeError, AttributeError) as error:
+        return recipe.config(**instead)
+    except TypeError as error:
         given = f"picture '{picture}' has a recipe that this version cannot follow ({error})"
         raise PictureError(given, "", "impasto show tells what is in it") from error
 
 
-def inputs_of(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Names and checksums by role; empty where the recipe has none."""
-    inputs = recipe.get("inputs")
-    return inputs if isinstance(inputs, Mapping) else {}
+@dataclass(frozen=True)
+class Finder:
+    """Finds the files that a picture was made from, by their checksums.
 
+    Attributes:
+        picture: beside which they may be.
+        inputs: of its recipe.
+    """
 
-def find_if_any(
-    role: str, given: Path | None, recipe: Mapping[str, Any], picture: Path
-) -> Path | None:
-    """The file that had a role; None where none had, and none is given."""
-    if role in inputs_of(recipe):
-        return find(role, given, recipe, picture)
-    if given:
-        raise PictureError(f"{option_of(role)} '{given}': '{picture}' was made without one")
-    return None
+    picture: Path
+    inputs: Inputs
 
+    def one(self, option: str, source: Source | None, given: Path | None) -> Path | None:
+        """The file of a source; None where there was none, and none is given."""
+        if source:
+            return self.found(option, f"--{option}", source, given)
+        if given:
+            raise PictureError(f"--{option} '{given}': '{self.picture}' was made without one")
+        return None
 
-def find_all(
-    role: str, given: Sequence[Path] | None, recipe: Mapping[str, Any], picture: Path
-) -> list[Path]:
-    """All files of a role, in their order; those that are given come first."""
-    from impasto.job.casting import numbered
+    def several(
+        self, option: str, sources: Sequence[Source], given: Sequence[Path] | None
+    ) -> list[Path]:
+        """The files of all sources, in their order; those that are given come first."""
+        places: list[Path | None] = [*(given or ()), *[None] * len(sources)]
+        if given and len(given) > len(sources):
+            raise PictureError(f"{len(given)} times --{option}", f"it has {len(sources)}")
+        return [
+            self.found(f"{option} {number}" if number > 1 else option, f"--{option}", source, place)
+            for number, (source, place) in enumerate(zip(sources, places, strict=False), 1)
+        ]
 
-    roles = list(takewhile(lambda each: each in inputs_of(recipe), numbered(role)))
-    places: list[Path | None] = [*(given or ()), *[None] * len(roles)]
-    if given and len(given) > len(roles):
-        raise PictureError(f"{len(given)} times --{role.replace(' ', '-')}", f"it has {len(roles)}")
-    return [find(each, place, recipe, picture) for each, place in zip(roles, places, strict=False)]
+    def regions(self, given: Sequence[str]) -> dict[str, str]:
+        """What each colour of the mask was given, where that was not the paintings."""
+        places = {name: Path(place) for name, place in parse_regions(given).items()}
+        own = {name: source for name, source in self.inputs.regions.items() if source}
+        for name in places:
+            if name not in own:
+                raise PictureError(
+                    f"--region {name}: '{self.picture}' has no such one", ", ".join(own)
+                )
+        return {
+            name: str(
+                self.found(f"region {name}", f"--region '{name}=FILE'", source, places.get(name))
+            )
+            if source
+            else PHOTO
+            for name, source in self.inputs.regions.items()
+        }
 
+    def found(self, what: str, option: str, source: Source, given: Path | None) -> Path:
+        """The file of a source, which messages call what it was, and ask for by an option.
 
-def regions_of(given: Sequence[str], recipe: Mapping[str, Any], picture: Path) -> dict[str, str]:
-    """What each colour of the mask was given, where that was not the paintings."""
-    places = parse_regions(given)
-    regions: Mapping[str, str | None] = recipe.get("regions", {})
-    found = {name: PHOTO for name, what in regions.items() if what is None}
-    for role in inputs_of(recipe):
-        if role.startswith("region "):
-            name = role.removeprefix("region ")
-            place = Path(places.pop(name)) if name in places else None
-            found[name] = str(find(role, place, recipe, picture))
-    for name in places:
-        known = ", ".join(role for role in inputs_of(recipe) if role.startswith("region "))
-        raise PictureError(f"--region {name}: '{picture}' has no such one", known)
-    return found
+        Raises:
+            PictureError: it is not there, or another file has its name.
+        """
+        from impasto.pictures.styles import STYLES
 
-
-def option_of(role: str) -> str:
-    """The option that says where a file is."""
-    if role.startswith("region "):
-        return f"--region '{role.removeprefix('region ')}=FILE'"
-    return (
-        "--photo" if role == "photograph" else f"--{role.rstrip(' 0123456789').replace(' ', '-')}"
-    )
+        name = source.name
+        builtin = [style.path for style in STYLES if style.path.name == name]
+        places = [given] if given else [*builtin, self.picture.parent / name, Path(name)]
+        there = [place for place in places if place.exists()]
+        for place in there:
+            if checksum(place) == source.sha256:
+                return place
+        if there:
+            raise PictureError(
+                f"{what} '{there[0]}' is another file than the one that '{self.picture.name}' was "
+                "made from",
+                f"its sha256 begins with {source.sha256[:12]}",
+                f"give the original with {option}",
+            )
+        where = f"'{given}' is not there" if given else f"'{name}' is not beside it, nor here"
+        raise PictureError(
+            f"{what} of '{self.picture}': {where}", "", f"say with {option} where it is"
+        )
 
 
 def checksum(place: Path) -> str:
@@ -213,37 +237,7 @@ def checksum(place: Path) -> str:
     return checksums[0] if len(checksums) == 1 else joined_sha256(checksums)
 
 
-def find(role: str, given: Path | None, recipe: Mapping[str, Any], picture: Path) -> Path:
-    """The file that had a role, known by its checksum.
-
-    Raises:
-        PictureError: it is not there, or another file has its name.
-    """
-    from impasto.pictures.styles import STYLES
-
-    try:
-        known = recipe["inputs"][role]
-        name, wanted = str(known["name"]), str(known["sha256"])
-    except (LookupError, TypeError) as error:
-        raise PictureError(f"picture '{picture}' has a recipe without its {role}") from error
-    option = option_of(role)
-    builtin = [style.path for style in STYLES if style.path.name == name]
-    places = [given] if given else [*builtin, picture.parent / name, Path(name)]
-    there = [place for place in places if place.exists()]
-    for place in there:
-        if checksum(place) == wanted:
-            return place
-    if there:
-        raise PictureError(
-            f"{role} '{there[0]}' is another file than the one that '{picture.name}' was made from",
-            f"its sha256 begins with {wanted[:12]}",
-            f"give the original with {option}",
-        )
-    where = f"'{given}' is not there" if given else f"'{name}' is not beside it, nor in this folder"
-    raise PictureError(f"{role} of '{picture}': {where}", "", f"say with {option} where it is")
-
-
-def backbone_of(recipe: Mapping[str, Any], given: Path | None, picture: Path) -> str:
+def backbone_of(recipe: Recipe, given: Path | None, picture: Path) -> str:
     """The name or path under which the very network that a recipe names is here.
 
     Raises:
@@ -251,29 +245,26 @@ def backbone_of(recipe: Mapping[str, Any], given: Path | None, picture: Path) ->
     """
     from impasto.network import weights
 
-    try:
-        known: Mapping[str, Any] = recipe["backbone"]
-        wanted, network, source = (str(known[name]) for name in ("sha256", "name", "source"))
-    except (LookupError, TypeError) as error:
-        raise PictureError(f"picture '{picture}' has a recipe without its network") from error
-    names = [str(given or recipe["settings"]["backbone"])]
-    names += [] if given else [network, str(weights.embedded_path())]
+    known = recipe.network
+    names = [str(given or recipe.settings["backbone"])]
+    names += [] if given else [known.name, str(weights.embedded_path())]
     for name in names:
-        if weights.resolve(name).sha256 == wanted:
+        if weights.resolve(name).sha256 == known.sha256:
             return name
     raise WeightsError(
-        f"'{picture}' was made with {source}, and here {names[0]} is another network",
+        f"'{picture}' was made with {known.source}, and here {names[0]} is another network",
         "",
         "give its file with --backbone",
     )
 
 
-def differences(recipe: Mapping[str, Any]) -> str:
+def differences(recipe: Recipe) -> str:
     """What of the versions is not as it was, and may change the bytes; '' if nothing is."""
-    versions: Mapping[str, Any] = recipe.get("versions", {})
+    from impasto.job.job import PACKAGES
+
     other = [
-        f"{name} was {printable(versions[name])}"
-        for name in ("impasto", "torch", "numpy", "pillow")
-        if name in versions and versions[name] != version(name)
+        f"{name} was {printable(recipe.versions[name])}"
+        for name in PACKAGES
+        if name in recipe.versions and recipe.versions[name] != version(name)
     ]
     return f"The picture may differ: {', '.join(other)}." if other else ""

@@ -62,6 +62,7 @@ def stylize(
     start: o.Start = None,
     seed: o.Seed = None,
     strength: o.Strength = None,
+    units: o.Units = None,
     content_layers: o.ContentLayers = None,
     style_layers: o.StyleLayers = None,
     distance: o.StyleDistance = None,

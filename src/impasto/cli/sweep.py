@@ -7,19 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import TaskID, TimeRemainingColumn
 
 from impasto.cli import options as o
-from impasto.cli.process import (
-    hear_stops,
-    hold_memory,
-    ignore_stops,
-    release_memory,
-)
-from impasto.cli.progress import bar_on, console_for
+from impasto.cli.process import hear_stops, ignore_stops
+from impasto.cli.progress import Bar
 from impasto.cli.stylize import parse_setting
-from impasto.config import Config, schedule
-from impasto.errors import ConfigError, PictureError, printable
+from impasto.config import Config
+from impasto.errors import ConfigError, PictureError
 
 if TYPE_CHECKING:
     from impasto.job.job import Job
@@ -84,7 +78,9 @@ def sweep(
     done: list[Tried] = []
     with Teller(cells, quiet=quiet) as teller:
         try:
-            for tried in room.sweep(photo, painting, cells, table, teller.begin, teller):
+            for tried in room.sweep(
+                photo, painting, cells, table, teller.begin, teller, own_process=True
+            ):
                 done.append(tried)
                 teller.end(tried)
         finally:
@@ -122,47 +118,38 @@ def make_folder(folder: Path) -> None:
         raise PictureError(given, "", "choose another place with -o") from error
 
 
-class Teller:
+class Teller(Bar):
     """Tells on standard error where a sweep stands: a bar, or a line a picture."""
 
     def __init__(self, cells: Sequence[Cell], *, quiet: bool) -> None:
+        from impasto.job.session import Pace
+
         self.cells, self.number = cells, 0
-        self.console = console_for(quiet=quiet)
-        count = "{task.fields[number]}/{task.fields[count]}"
-        self.progress = bar_on(self.console, count, TimeRemainingColumn(compact=True))
-        self.task: TaskID | None = None
-
-    def __enter__(self) -> Teller:
-        self.progress.start()
-        total = float(len(self.cells))
-        self.task = self.progress.add_task("", total=total, number=0, count=len(self.cells))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
+        self.costs: list[float] = []  # of the picture at work, an iteration each
+        super().__init__(Pace(float(len(cells))), quiet=quiet)
 
     def begin(self, cell: Cell, job: Job) -> None:
-        """A picture that has to be made."""
-        from impasto.job.plan import HELD_BYTES
+        """A picture has to be made."""
+        from impasto.job.session import costs
 
-        self.tidy = release_memory if job.plan.side else lambda: None
-        hold_memory(*([HELD_BYTES] if job.plan.side else []))
-        self.work = sum(height * width * n for (height, width), n in schedule(job.size, job.config))
-        if self.task is not None:
-            self.progress.update(self.task, description=printable(cell.label))
+        self.costs, self.label = costs(job), cell.label
+        self.pace.start()
+        self.show(self.count, cell.label)
 
     def __call__(self, step: Step) -> None:
-        """An iteration of it."""
-        self.tidy()
-        height, width = step.scale
-        if self.task is not None:
-            self.progress.advance(self.task, height * width / self.work)
+        """It has come on by an iteration."""
+        self.pace.did(self.costs[step.iteration - 1] / sum(self.costs))
+        self.show(self.count, self.label)
 
     def end(self, tried: Tried) -> None:
-        """What came of it."""
+        """It is there, or came to nothing."""
         self.number += 1
-        if self.task is not None:
-            self.progress.update(self.task, completed=float(self.number), number=self.number)
+        self.pace.skip(self.number - self.pace.done)
+        self.show(self.count, tried.cell.label)
         seconds = "" if tried.seconds is None else f", {tried.seconds:.0f} s"
-        words = f"{self.number}/{len(self.cells)}  {tried.cell.label}: {tried.status}{seconds}"
-        self.console.print(printable(words), markup=False, soft_wrap=True)
+        self.say(f"{self.count}  {tried.cell.label}: {tried.status}{seconds}")
+
+    @property
+    def count(self) -> str:
+        """How many pictures are there."""
+        return f"{self.number}/{len(self.cells)}"

@@ -30,6 +30,7 @@ def texture(
     seed: o.Seed = None,
     style_layers: o.StyleLayers = None,
     distance: o.StyleDistance = None,
+    units: o.Units = None,
     tv_weight: o.TvWeight = None,
     backbone: o.Backbone = None,
     optimizer: o.Optimizer = None,

@@ -7,10 +7,10 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -18,9 +18,7 @@ from impasto.cli.process import (
     BROKEN,
     STOPPED,
     hear_stops,
-    hold_memory,
     ignore_stops,
-    release_memory,
 )
 from impasto.cli.progress import Narrator
 from impasto.config import LAST, PRESETS
@@ -30,8 +28,9 @@ from impasto.job.order import Order
 if TYPE_CHECKING:
     from impasto.job.checkpoint import Checkpoint, Keeper
     from impasto.job.job import Job, Result
+    from impasto.job.session import Listener
     from impasto.timeline import Timeline
-    from impasto.transfer.optimize import Step
+    from impasto.transfer.optimize import Step, Windows
 
 
 def check_unused(target: Path) -> None:
@@ -99,7 +98,7 @@ def run(
     before: Checkpoint | None,
     note: str,
     quiet: bool,
-    like: Mapping[str, Any] | None = None,
+    windows: Windows = (),
 ) -> None:
     """Check everything, say what will be done, do it, and write the picture.
 
@@ -109,12 +108,13 @@ def run(
         before: the checkpoint to go on from, if any.
         note: a line to say before the work, or ''.
         quiet: errors and nothing else.
-        like: facts of a run that this one is to repeat to the byte.
+        windows: of a run that this one is to repeat to the byte.
     """
     from impasto.job import checkpoint
+    from impasto.job.session import Session
     from impasto.timeline import Timeline
 
-    job = _checked(order, before.facts if before else like)
+    job = _checked(order, before.windows if before else windows)
     keeper = job.keeper(folder, order.to_json(), before) if folder else None
     timeline = Timeline(job, order.timeline, folder, before) if order.timeline else None
     narrator = Narrator(job, quiet=quiet)
@@ -127,8 +127,10 @@ def run(
     started_s = time.monotonic()
     hear_stops()
     with narrator:
-        tidy = release_memory if job.plan.side else lambda: None
-        result = job.run(_listener(narrator, snapshots, timeline, keeper, tidy), before)
+        narrator.skip(before.step.iteration if before else 0)
+        listeners = _listeners(snapshots, timeline, keeper)
+        session = Session(job, listeners, narrator.warn, own_process=True)
+        result = session.run(narrator, before)
     ignore_stops()
     advice = _keep(keeper) if keeper and result.stopped else ""
     _save(result, order)
@@ -140,10 +142,9 @@ def run(
         sys.exit(BROKEN)
 
 
-def _checked(order: Order, like: Mapping[str, Any] | None) -> Job:
-    """The job, once nothing of ours would be lost or overwritten; memory is held as it needs."""
+def _checked(order: Order, windows: Windows) -> Job:
+    """The job, once nothing of ours would be lost or overwritten."""
     from impasto import pictures
-    from impasto.job.plan import HELD_BYTES
     from impasto.timeline import check_path
 
     inputs, target = order.inputs, order.target
@@ -152,8 +153,7 @@ def _checked(order: Order, like: Mapping[str, Any] | None) -> Job:
     if order.timeline:
         check_path(order.timeline, inputs, [target])
     job = order.prepare()
-    job = job.in_windows_of(like) if like else job
-    hold_memory(HELD_BYTES) if job.plan.side else hold_memory()
+    job = job.in_windows(windows) if windows else job
     pictures.check_target(target, bits=order.bits, size=job.size)
     return job
 
@@ -171,45 +171,18 @@ def _film(
     return True
 
 
-def _listener(
-    narrator: Narrator,
-    snapshots: Callable[[Step], None],
-    timeline: Timeline | None,
-    keeper: Keeper | None,
-    tidy: Callable[[], None],
-) -> Callable[[Step], None]:
-    """All that is done after an iteration; a full disk ends none of the work.
+def _listeners(
+    snapshots: Callable[[Step], None], timeline: Timeline | None, keeper: Keeper | None
+) -> list[Listener]:
+    """All that is written after an iteration: what a checkpoint counts on comes before it."""
+    from impasto.job.session import Listener
 
-    Snapshots and frames come before the checkpoint: whoever goes on from it has those of the way
-    there.
-    """
-    told = told_of_frames = False
-
-    def on_step(step: Step) -> None:
-        nonlocal told, told_of_frames
-        tidy()  # a checkpoint needs room of its own
-        narrator(step)
-        try:
-            snapshots(step)
-        except PictureError as error:  # the picture itself may still find room
-            narrator.warn(f"Snapshot left out: {error}")
-        try:
-            if timeline:
-                timeline(step)
-        except PictureError as error:
-            if not told_of_frames:
-                narrator.warn(f"The film will have gaps: {error}")
-            told_of_frames = True
-        try:
-            if keeper:
-                keeper(step)
-                tidy()
-        except CheckpointError as error:
-            if not told:
-                narrator.warn(f"Going on without a new checkpoint: {error}")
-            told = True
-
-    return on_step
+    found = [Listener(snapshots, "Snapshot left out")]
+    if timeline:
+        found.append(Listener(timeline, "The film will have gaps", once=True))
+    if keeper:
+        found.append(Listener(keeper, "Going on without a new checkpoint", once=True))
+    return found
 
 
 def _keep(keeper: Keeper) -> str:
@@ -258,10 +231,11 @@ def _report(
     height, width = job.size
     what = f"{order.target} ({width} x {height} px)"
     if result.stopped:
-        done = result.recipe["iterations"]
+        went = result.recipe.outcome
+        assert went is not None, "a run has an outcome"
         why = "" if result.stopped == CTRL_C else f" ({result.stopped})"
         typer.echo(
-            f"Stopped at iteration {done['done']} of {done['planned']}{why}: "
+            f"Stopped at iteration {went.done} of {went.planned}{why}: "
             f"wrote the picture as it stands to {what}{advice}",
             err=True,
         )

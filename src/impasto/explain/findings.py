@@ -138,7 +138,7 @@ def seen(network: VGG, picture: Tensor, config: Config) -> Seen:
 
 def slip(part: Part, run: Run, network: VGG) -> Slip | None:
     """The first step of a run, if it was taken back; the run itself kept only where it began."""
-    if run.first is None or "back" not in run.history[0]["note"]:
+    if run.first is None or not run.history[0]["rejected"]:
         return None
     photograph = pictures.resize(part.job.photograph.pixels, part.job.size)
     painting = figures.painting_of(part.job)

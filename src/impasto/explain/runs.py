@@ -6,8 +6,6 @@ it anew; the same ones are not computed again.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -20,17 +18,16 @@ import torch
 from torch import Tensor
 
 from impasto import files, pictures
-from impasto.config import SMALLEST_SIZE_PX, Config, Size, Weighted, schedule
+from impasto.config import SMALLEST_SIZE_PX, Config, Size, Weighted
 from impasto.errors import DivergenceError, PictureError
-from impasto.job.job import CTRL_C, Job, network_of
-from impasto.job.prepare import check_layers, check_size
-from impasto.network.vgg import block_of, convolution_names
+from impasto.job.job import CTRL_C, Job, check_layers, check_size, network_of
+from impasto.job.session import Session
 from impasto.transfer.evaluation import look
 from impasto.transfer.losses import variation
 from impasto.transfer.optimize import Step
 
 KEPT = "kept"  # the folder beside the page
-FORMAT = 1  # of the files in it; to be raised with each change of what they hold
+FORMAT = 2  # of the files in it; to be raised with each change of what they hold
 LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))  # of figure 1 of Gatys et al. 2015
 EACH: Weighted = tuple((layer, 1.0) for layer in LAYERS)
 RATES = (0.0003, 0.003, 0.03, 0.1, 1.0)  # of Adam, in pixel values: found by trying, like the rest
@@ -87,26 +84,8 @@ class Part:
     shots: frozenset[int] = frozenset()
 
     @property
-    def work(self) -> float:
-        """How much it is, in multiplications."""
-        return sum(
-            self.work_at(size) * count for size, count in schedule(self.job.size, self.config)
-        )
-
-    @property
     def config(self) -> Config:
         return self.job.config
-
-    def work_at(self, size: tuple[int, int]) -> float:
-        """Of one iteration at this (height, width): the convolutions' as far as is needed."""
-        config, state = self.config, self.job.backbone.state
-        used = [name for name, weight in (*config.content_layers, *config.style_layers) if weight]
-        deepest = max(f"conv{layer[4:]}" for layer in used)
-        return sum(
-            state[f"{name}.weight"].numel() * math.prod(size) / 4.0 ** (block_of(name) - 1)
-            for name in convolution_names(state)
-            if name <= deepest
-        )
 
 
 @dataclass(frozen=True)
@@ -132,7 +111,7 @@ class Run:
     @property
     def taken_back(self) -> int:
         """How many steps exploded."""
-        return sum("back" in row["note"] for row in self.history)
+        return sum(row["rejected"] for row in self.history)
 
     @property
     def rises(self) -> int:
@@ -172,28 +151,28 @@ def third(iterations: int) -> int:
 
 def content_parts(job: Job, effort: Effort) -> Iterator[Part]:
     """From noise to a picture that looks like the photograph to one layer: figure 1, lower row."""
-    known = alone(job, pooling="average", edges="replicate", strength=None, alpha=1.0, beta=0.0)
+    known = alone(
+        job, pooling="average", edges="replicate", units="sums", strength=None, alpha=1.0, beta=0.0
+    )
     network = network_of(job.backbone, known.config)
     maps, _ = look(network, pictures.resize(job.photograph.pixels, job.size), None, maps=LAYERS)
     for layer, count in zip(LAYERS, effort.content, strict=True):
-        config = replace(
-            known.config,
+        part = known.with_settings(
             content_layers=((layer, 1.0),),
             style_layers=((layer, 1.0),),  # which beta makes weigh nothing
             alpha=2 / variation(maps[layer]),  # the loss is the fraction of variance lost
             tv_weight=SMOOTHNESS,
             iterations=count,
         )
-        yield Part(f"content-{layer}", f"what {layer} holds", replace(known, config=config))
+        yield Part(f"content-{layer}", f"what {layer} holds", part)
 
 
 def style_parts(job: Job, effort: Effort) -> Iterator[Part]:
     """From noise to the painting's statistics, layer upon layer: figure 1, upper row."""
-    known = alone(job, strength=1.0, alpha=1.0, beta=1.0)
+    known = alone(job, units="fractions", strength=1.0, alpha=1.0, beta=1.0)
     for count, iterations in enumerate(effort.style, 1):
         layers: Weighted = tuple((layer, 1.0) for layer in LAYERS[:count])
-        config = replace(
-            known.config,
+        part = known.with_settings(
             content_layers=layers[-1:],  # which a strength of 1 makes weigh nothing
             style_layers=layers,
             tv_weight=Config.tv_weight,
@@ -201,13 +180,12 @@ def style_parts(job: Job, effort: Effort) -> Iterator[Part]:
         )
         name = f"style-{LAYERS[count - 1]}"
         title = "the style in conv1_1" + (f" to {LAYERS[count - 1]}" if count > 1 else "")
-        yield Part(name, title, replace(known, config=config))
+        yield Part(name, title, part)
 
 
 def alone(job: Job, **settings: Any) -> Job:
     """The job, from noise and at one scale, by the minimiser that needs no learning rate."""
-    config = replace(
-        job.config,
+    return job.with_settings(
         start="noise",
         pyramid=False,
         optimizer="lbfgs",
@@ -215,7 +193,6 @@ def alone(job: Job, **settings: Any) -> Job:
         snapshots=(),
         **settings,
     )
-    return replace(job, config=config, scene=replace(job.scene, start=None))
 
 
 def rate_parts(job: Job, effort: Effort) -> Iterator[Part]:
@@ -224,8 +201,8 @@ def rate_parts(job: Job, effort: Effort) -> Iterator[Part]:
     strokes = job.config.style_size
     smaller = strokes and max(SMALLEST_SIZE_PX, round(strokes * max(size) / max(job.size)))
     for rate in RATES:
-        config = replace(
-            job.config,
+        part = job.with_settings(
+            size,
             optimizer="adam",
             learning_rate=rate,
             iterations=effort.rate,
@@ -234,7 +211,7 @@ def rate_parts(job: Job, effort: Effort) -> Iterator[Part]:
             style_size=smaller,
         )
         title = f"a learning rate of {rate:g}"
-        yield Part(f"rate-{rate:g}", title, replace(job, config=config, size=size))
+        yield Part(f"rate-{rate:g}", title, part)
 
 
 def rate_size(job: Job) -> Size:
@@ -243,7 +220,12 @@ def rate_size(job: Job) -> Size:
 
 
 def obtained(
-    part: Part, folder: Path, on_part: Callable[[Part], None], on_step: Callable[[Step], None]
+    part: Part,
+    folder: Path,
+    on_part: Callable[[Part], None],
+    on_step: Callable[[Step], None],
+    *,
+    own_process: bool = False,
 ) -> Run:
     """What came of a part: from the folder, or else it is run, and kept there.
 
@@ -252,6 +234,7 @@ def obtained(
         folder: of all that is kept; it is there.
         on_part: called before it where it has to be run.
         on_step: called after each of its iterations.
+        own_process: as in ``Session``.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; it is not kept.
@@ -262,7 +245,7 @@ def obtained(
     run = kept(part, path)
     if run is None:
         on_part(part)
-        run = made(part, on_step)
+        run = made(part, Session(part.job, own_process=own_process), on_step)
         keep(part, run, path)
     return run
 
@@ -272,8 +255,8 @@ def path_of(part: Part, folder: Path) -> Path:
     return folder / f"{part.name}.safetensors"
 
 
-def made(part: Part, on_step: Callable[[Step], None]) -> Run:
-    """Run a part."""
+def made(part: Part, session: Session, on_step: Callable[[Step], None]) -> Run:
+    """Run a part in a session of its job."""
     shots: dict[int, Tensor] = {}
     first: Tensor | None = None
     last: Step | None = None
@@ -287,7 +270,7 @@ def made(part: Part, on_step: Callable[[Step], None]) -> Run:
             shots[step.iteration] = eight_bits(step.picture())
         on_step(step)
 
-    result = part.job.run(listen)
+    result = session.run(listen)
     if result.stopped == CTRL_C:
         raise KeyboardInterrupt
     if result.stopped and part.config.learning_rate is None:
@@ -303,11 +286,9 @@ def eight_bits(picture: Tensor) -> Tensor:
     return samples.permute(2, 0, 1)[None].float() / 255
 
 
-def facts_of(part: Part) -> dict[str, Any]:
+def identity(part: Part) -> dict[str, Any]:
     """All that decides what comes of a part, as JSON gives it back."""
-    known = {**part.job.facts(), "shots": sorted(part.shots), "format": FORMAT}
-    facts: dict[str, Any] = json.loads(json.dumps(known))
-    return facts
+    return {**part.job.recipe.deciding(), "shots": sorted(part.shots), "format": FORMAT}
 
 
 def keep(part: Part, run: Run, path: Path) -> None:
@@ -316,7 +297,7 @@ def keep(part: Part, run: Run, path: Path) -> None:
     tensors |= {"first": run.first} if run.first is not None else {}
     for number, shot in run.shots.items():  # exactly, since they were 8-bit: eight_bits
         tensors[f"shot {number}"] = (shot * 255).round().to(torch.uint8)
-    info = {"facts": facts_of(part), "history": list(run.history), "stopped": run.stopped}
+    info = {"identity": identity(part), "history": list(run.history), "stopped": run.stopped}
     try:
         files.write_atomically(path, files.to_safetensors(tensors, info))
     except OSError as error:
@@ -336,10 +317,10 @@ def kept(part: Part, path: Path) -> Run | None:
         tensors, info = files.read_safetensors(path)
     except Exception:  # whatever a damaged file leads to, the part is made anew
         return None
-    if info is None or "facts" not in info:
+    if info is None or "identity" not in info:
         given = f"{path}: a file of that name is there, which impasto did not write"
         raise PictureError(given, "", "choose another folder with -o")
-    if info["facts"] != facts_of(part):
+    if info["identity"] != identity(part):
         return None
     shots = {
         int(name.removeprefix("shot ")): tensor.float() / 255

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch import Tensor
 from impasto import pictures
 from impasto.config import PHOTO, STARTS, TILE_PX, Config, Size, scale_size, whole_tiles
 from impasto.errors import ConfigError, PictureError, did_you_mean
+from impasto.job.recipe import Inputs, Source
 from impasto.job.scene import Area, Painting, Scene
 from impasto.pictures import Picture, PictureSource, color, masks, styles
 from impasto.pictures.masks import Colour
@@ -87,12 +88,12 @@ def compose(
     paintings = load_paintings(several, config, longest_px(photograph, config))
     start = None if config.start in STARTS else load_start(config.start)
     scene = Scene(photograph, (Area(tuple(paintings)),), start)
-    inputs = dict(roles(photograph, paintings, start))
+    scene = replace(scene, inputs=inputs_of(photograph, paintings, start))
     if given.mask is not None:
-        scene = with_regions(scene, paintings, given, config, inputs)
+        scene = with_regions(scene, paintings, given, config)
     elif not paintings:
         raise ConfigError("no painting", "at least one is wanted")
-    scene = recoloured(replace(scene, inputs=inputs), config)
+    scene = recoloured(scene, config)
     return as_tile(scene) if config.tileable and content is not None else scene
 
 
@@ -104,7 +105,7 @@ def canvas(config: Config, given: Masks) -> Picture:
     """
     content, _ = config.weights()
     if content:
-        what = f"strength {config.strength!r}" if config.strength is not None else "an alpha"
+        what = "an alpha" if config.units == "sums" else f"strength {config.strength!r}"
         raise ConfigError(f"{what} without a photograph", "there only the style counts")
     for what, wanted in (("color", "painted"), ("start", "noise")):
         value = getattr(config, what)
@@ -125,30 +126,18 @@ def canvas(config: Config, given: Masks) -> Picture:
     return Picture(torch.rand((1, 3, height, width), generator=generator), None, "noise", "")
 
 
-def roles(
-    photograph: Picture, paintings: Sequence[Painting], start: Picture | None
-) -> Iterator[tuple[str, dict[str, str]]]:
-    """Name and checksum of what is given, by role."""
-    if photograph.sha256:  # and no canvas
-        yield "photograph", known(photograph)
-    for role, painting in zip(numbered("painting"), paintings, strict=False):
-        yield role, known(painting)
-    if start is not None:
-        yield "start", known(start)
+def inputs_of(photograph: Picture, paintings: Sequence[Painting], start: Picture | None) -> Inputs:
+    """What a recipe says of the files that are given, but for masks."""
+    return Inputs(
+        photograph=source_of(photograph) if photograph.sha256 else None,  # else it is a canvas
+        paintings=tuple(source_of(painting) for painting in paintings),
+        start=None if start is None else source_of(start),
+    )
 
 
-def known(picture: Picture | Painting) -> dict[str, str]:
+def source_of(picture: Picture | Painting) -> Source:
     """What a recipe says of a file."""
-    return {"name": picture.name, "sha256": picture.sha256}
-
-
-def numbered(role: str) -> Iterator[str]:
-    """``painting``, ``painting 2``, ``painting 3``, ..."""
-    yield role
-    number = 2
-    while True:
-        yield f"{role} {number}"
-        number += 1
+    return Source(picture.name, picture.sha256)
 
 
 def load_start(path: str) -> Picture:
@@ -231,20 +220,19 @@ def with_regions(
     paintings: Sequence[Painting],
     given: Masks,
     config: Config,
-    inputs: dict[str, Any],
 ) -> Scene:
-    """The scene with the photograph's regions matched to paintings; inputs get theirs.
+    """The scene with the photograph's regions matched to paintings.
 
     Raises:
         ImpastoError: of its children the one that fits; for a colour that nothing matches too.
     """
     assert given.mask is not None
     mask = load_mask(given.mask, "mask", scene.photograph.size, "photograph")
-    inputs["mask"] = known(mask)
     where = masks.regions(mask.pixels, f"mask '{mask.name}'")
     longest = longest_px(scene.photograph, config)
-    own = own_styles(given.regions, where, config, longest, inputs)
-    painted = masked(paintings, given.style_masks, list(where), inputs)
+    own = own_styles(given.regions, where, config, longest)
+    style_masks = load_style_masks(given.style_masks, paintings)
+    painted = masked(paintings, style_masks, list(where))
     kept = [colour for colour in where if own.get(colour) == PHOTO]
     keep = torch.stack([where[colour] for colour in kept]).sum(0) if kept else None
     areas: list[Area] = []
@@ -260,7 +248,18 @@ def with_regions(
         **{masks.colour_name(colour): None for colour in kept},
     }
     original = scene.photograph if keep is not None else None
-    return replace(scene, areas=tuple(areas), keep=keep, original=original, regions=regions)
+    inputs = replace(
+        scene.inputs,
+        mask=source_of(mask),
+        style_masks=tuple(source_of(each) for each in style_masks),
+        regions={
+            masks.colour_name(colour): None if isinstance(each, str) else source_of(each)
+            for colour, each in own.items()
+        },
+    )
+    return replace(
+        scene, areas=tuple(areas), keep=keep, original=original, regions=regions, inputs=inputs
+    )
 
 
 def check_all_used(areas: Sequence[Area], paintings: Sequence[Painting]) -> None:
@@ -296,7 +295,6 @@ def own_styles(
     where: Mapping[Colour, Tensor],
     config: Config,
     longest: int,
-    inputs: dict[str, Any],
 ) -> dict[Colour, Painting | str]:
     """By the mask's colours, the paintings of their own, or PHOTO."""
     found: dict[Colour, Painting | str] = {}
@@ -319,35 +317,45 @@ def own_styles(
         key = str(source) if isinstance(source, str | os.PathLike) else f"id {id(source)}"
         if key not in loaded:
             loaded[key] = replace(load_painting(source, config, scale, longest), scale=scale)
-        painting = loaded[key]
-        inputs[f"region {masks.colour_name(colour)}"] = known(painting)
-        found[colour] = painting
+        found[colour] = loaded[key]
     return found
 
 
+def load_style_masks(given: Several, paintings: Sequence[Painting]) -> list[Picture]:
+    """The masks of the first paintings, in their order, each of its painting's size.
+
+    Raises:
+        ImpastoError: there are more masks than paintings, or one can't be used.
+    """
+    if len(given) > len(paintings):
+        raise ConfigError(
+            f"{len(given)} style masks for {len(paintings)} paintings", "one for each"
+        )
+    found = []
+    for number, (source, painting) in enumerate(zip(given, paintings, strict=False), 1):
+        if len(painting.pictures) > 1:
+            raise ConfigError("a style mask for a folder of paintings", "one is for one painting")
+        role, size = style_mask_name(number), painting.pictures[0].size
+        found.append(load_mask(source, role, size, f"painting '{painting.name}'"))
+    return found
+
+
+def style_mask_name(number: int) -> str:
+    """What messages call it: the only one, or the first, has no number."""
+    return "style mask" if number == 1 else f"style mask {number}"
+
+
 def masked(
-    paintings: Sequence[Painting],
-    style_masks: Several,
-    colours: Sequence[Colour],
-    inputs: dict[str, Any],
+    paintings: Sequence[Painting], style_masks: Sequence[Picture], colours: Sequence[Colour]
 ) -> list[Painting]:
     """The paintings with the parts that their masks name, by the photograph's colours.
 
     Raises:
-        ConfigError: more masks than paintings, or a colour that the photograph's mask has not.
+        ConfigError: a colour that the photograph's mask has not.
     """
-    if len(style_masks) > len(paintings):
-        raise ConfigError(
-            f"{len(style_masks)} style masks for {len(paintings)} paintings", "one for each"
-        )
     found = list(paintings)
-    for place, (role, source) in enumerate(zip(numbered("style mask"), style_masks, strict=False)):
-        painting = found[place]
-        if len(painting.pictures) > 1:
-            raise ConfigError("a style mask for a folder of paintings", "one is for one painting")
-        mask = load_mask(source, role, painting.pictures[0].size, f"painting '{painting.name}'")
-        inputs[role] = known(mask)
-        parts: dict[Colour, Tensor] = {}
+    for place, mask in enumerate(style_masks):
+        role, parts = style_mask_name(place + 1), dict[Colour, Tensor]()
         for theirs, part in masks.regions(mask.pixels, f"{role} '{mask.name}'").items():
             ours = masks.nearest(theirs, colours)
             if ours is None:
@@ -358,7 +366,7 @@ def masked(
                     f"that one has {there}",
                 )
             parts[ours] = parts[ours] + part if ours in parts else part
-        found[place] = replace(painting, parts=parts)
+        found[place] = replace(found[place], parts=parts)
     return found
 
 

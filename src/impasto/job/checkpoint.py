@@ -21,10 +21,11 @@ from torch import Tensor
 
 from impasto import files
 from impasto.errors import CheckpointError
+from impasto.job.recipe import Recipe
 from impasto.transfer.descent import Point
-from impasto.transfer.optimize import Step
+from impasto.transfer.optimize import Step, Windows, changes
 
-FORMAT = 1  # of the file; another number for another content
+FORMAT = 2  # of the file; another number for another content
 FILE = "checkpoint.safetensors"
 TEMPORARY = ".checkpoint.tmp"  # always the same, so that kills do not litter
 # Folders beside it that hold frames of a film (see timeline.py), each named after its run, so that
@@ -36,7 +37,6 @@ JSON = "json"  # the tensor of bytes that holds it
 # Of work that a crash may cost. Measured with L-BFGS, writing one takes 0.1 s at 512 px (52 MB) and
 # 0.7 s at 1024 px (208 MB), 2 % of the time; at 2048 px (830 MB) it took a slow disk 7 s.
 INTERVAL_S = 30.0
-SHOWN = 24  # characters of a value that a message tells: two checksums still differ, and fit a line
 START_ANEW = "to start anew, run the command without --resume"
 
 
@@ -46,17 +46,22 @@ class Checkpoint:
 
     Attributes:
         directory: the folder that it is in, or is to be written into.
-        facts: what decides the picture: settings, inputs, backbone, device, versions; JSON-able.
+        recipe: what decides the picture.
         step: the last iteration's, on the CPU when it was read.
         history: a row for each iteration so far.
         command: what the front end wants to know again when it goes on; JSON-able.
     """
 
     directory: Path
-    facts: Mapping[str, Any]
+    recipe: Recipe
     step: Step
     history: list[dict[str, Any]]
     command: Mapping[str, Any]
+
+    @property
+    def windows(self) -> Windows:
+        """That the run was computed in so far."""
+        return changes(row["window_px"] for row in self.history)
 
 
 def made_by() -> dict[str, Any]:
@@ -115,8 +120,15 @@ def to_parts(checkpoint: Checkpoint) -> Iterator[files.Buffer]:
     tensors = {name: value for name, value in step.state.items() if isinstance(value, Tensor)}
     known = {
         "made by": made_by(),
-        "facts": checkpoint.facts,
-        "step": [step.iteration, step.iterations, step.scale, step.note],
+        "recipe": checkpoint.recipe.to_json(),
+        "step": [
+            step.iteration,
+            step.iterations,
+            step.scale,
+            step.note,
+            step.rejected,
+            step.window_px,
+        ],
         "state": {name: value for name, value in step.state.items() if name not in tensors},
         "history": checkpoint.history,
         "command": checkpoint.command,
@@ -146,7 +158,9 @@ def read(directory: Path) -> Checkpoint:
     except Exception as error:  # a parser of damaged bytes raises anything
         given = f"{path}: the checkpoint is damaged, or none ({error or type(error).__name__})"
         raise CheckpointError(given, "", START_ANEW) from error
-    raise misfit(directory, written_by, made_by())
+    now = made_by()
+    name = next(name for name in now if written_by.get(name) != now[name])
+    raise misfit(directory, f"{name} was {written_by.get(name)}, here it is {now[name]}")
 
 
 def from_parts(
@@ -157,50 +171,36 @@ def from_parts(
     # sum in another order there than in memory that torch aligned.
     state = {**known["state"], **{name: tensor.clone() for name, tensor in tensors.items()}}
     point = Point.restored(state)
-    iteration, iterations, (height, width), note = known["step"]
+    iteration, iterations, (height, width), *told = known["step"]
     step = Step(
         iteration,
         iterations,
         (height, width),
         point.loss,
         point.losses,
-        note,
+        *told,
         pixels=point.x,
         state=state,
     )
-    return Checkpoint(directory, known["facts"], step, known["history"], known["command"])
+    recipe = Recipe.from_json(known["recipe"], str(directory))
+    return Checkpoint(directory, recipe, step, known["history"], known["command"])
 
 
-def check_fits(checkpoint: Checkpoint, facts: Mapping[str, Any]) -> None:
-    """Make sure that a checkpoint is of a run that these facts decide.
+def check_fits(checkpoint: Checkpoint, recipe: Recipe) -> None:
+    """Make sure that a checkpoint is of a run that this recipe decides.
 
     Raises:
-        CheckpointError: it is of another, and the first fact that differs.
+        CheckpointError: it is of another, and the first thing that differs.
     """
-    now = json.loads(json.dumps(facts))
-    if checkpoint.facts != now:
-        raise misfit(checkpoint.directory, checkpoint.facts, now)
+    if difference := checkpoint.recipe.difference(recipe):
+        raise misfit(checkpoint.directory, difference)
 
 
-def misfit(directory: Path, before: object, now: object) -> CheckpointError:
-    """The error that names the first of the facts that differ."""
-    was, is_ = flat(before), flat(now)
-    name = next(name for name in {**was, **is_} if was.get(name) != is_.get(name))
-    then, here = (str(facts.get(name))[:SHOWN] for facts in (was, is_))
+def misfit(directory: Path, difference: str) -> CheckpointError:
+    """The error that says what differs."""
     return CheckpointError(
-        f"{directory}: the checkpoint is of another run: {name} was {then}, here it is {here}",
-        "",
-        START_ANEW,
+        f"{directory}: the checkpoint is of another run: {difference}", "", START_ANEW
     )
-
-
-def flat(facts: object, name: str = "") -> dict[str, object]:
-    """Facts in facts as one mapping, by names such as ``settings size``."""
-    if isinstance(facts, dict | list) and facts:
-        parts = facts.items() if isinstance(facts, dict) else enumerate(facts, 1)
-        nested = (flat(part, f"{name} {key}".strip()) for key, part in parts)
-        return {key: value for part in nested for key, value in part.items()}
-    return {name: facts}
 
 
 def remove(directory: Path) -> None:
@@ -225,7 +225,7 @@ class Keeper:
 
     Args:
         directory: made when the first one is written.
-        facts: what decides the picture.
+        recipe: what decides the picture.
         ends: the iterations after which a scale is done.
         command: as in Checkpoint.
         before: what the run goes on from.
@@ -237,12 +237,12 @@ class Keeper:
     def __init__(
         self,
         directory: Path,
-        facts: Mapping[str, Any],
+        recipe: Recipe,
         ends: Collection[int],
         command: Mapping[str, Any],
         before: Checkpoint | None = None,
     ) -> None:
-        self.directory, self.facts, self.ends, self.command = directory, facts, ends, command
+        self.directory, self.recipe, self.ends, self.command = directory, recipe, ends, command
         self.history = list(before.history) if before else []
         self.step = before.step if before else None
         self.written = before.step.iteration if before else 0  # the iteration of the one on disk
@@ -259,5 +259,5 @@ class Keeper:
         self.tried_s = time.monotonic()
         if self.step and self.step.iteration > self.written:
             history = self.history[: self.step.iteration]  # Ctrl-C may come between a row and it
-            write(Checkpoint(self.directory, self.facts, self.step, history, self.command))
+            write(Checkpoint(self.directory, self.recipe, self.step, history, self.command))
             self.written = self.step.iteration

@@ -16,20 +16,35 @@ import torch
 from torch import Tensor
 
 from impasto import pictures
-from impasto.config import LAST, Config, Size, schedule
-from impasto.errors import DivergenceError, PictureError
+from impasto.config import LAST, STARTS, Config, Size, schedule
+from impasto.errors import ConfigError, DivergenceError, PictureError, did_you_mean
+from impasto.job import memory
 from impasto.job.checkpoint import Checkpoint, Keeper, check_fits, check_folder
-from impasto.job.plan import Plan, work_bytes
+from impasto.job.plan import Plan, plan, work_bytes
+from impasto.job.recipe import Network, Recipe
 from impasto.job.scene import Scene
 from impasto.network import weights
-from impasto.network.vgg import VGG
+from impasto.network.vgg import VGG, convolution_names, minimum_side_px
 from impasto.pictures import Picture, color
-from impasto.transfer.optimize import Step, Subject, enlarge, optimize
+from impasto.transfer.optimize import Step, Subject, Windows, enlarge, optimize, side_at
 
 OnStep = Callable[[Step], None]
 
 CTRL_C = "Ctrl-C"
-BROKEN = (DivergenceError, MemoryError, RuntimeError)  # torch out of memory is a RuntimeError
+PACKAGES = ("impasto", "torch", "numpy", "pillow")  # whose versions bytes may depend on
+# Settings that loading and casting have followed: a job's pictures, network and device.
+CAST = (
+    "backbone",
+    "color",
+    "color_match",
+    "device",
+    "precision",
+    "size",
+    "style_scale",
+    "style_weights",
+    "tileable",
+)
+RUN_ERRORS = (DivergenceError, MemoryError, RuntimeError)  # torch out of memory is a RuntimeError
 
 
 @dataclass(frozen=True)
@@ -41,15 +56,14 @@ class Result:
         alpha: (1, 1, H, W) in [0, 1], the photograph's transparency, or None.
         history: a row for each iteration: iteration, height, width, loss, each term's loss, and a
             note where something happened that a person should know of.
-        recipe: every setting, the backbone and its checksum, the inputs' sha256, versions and
-            final losses. ``save`` writes it into the file.
+        recipe: all that decided the picture, and how it went. ``save`` writes it into the file.
         stopped: why the work ended early: ``CTRL_C``, or what went wrong; None if it did not.
     """
 
     pixels: Tensor = field(repr=False)
     alpha: Tensor | None = field(repr=False)
     history: list[dict[str, Any]] = field(repr=False)
-    recipe: dict[str, Any]
+    recipe: Recipe
     stopped: str | None = None
 
     @property
@@ -59,7 +73,7 @@ class Result:
 
     def save(self, path: str | Path, *, bits: int = 8, recipe: bool = True) -> Path:
         """Write the picture; its format is the path's suffix. ``bits`` 16 is for PNG and TIFF."""
-        kept = {**self.recipe, "bits": bits} if recipe else None
+        kept = replace(self.recipe, bits=bits).to_json() if recipe else None
         return pictures.save(self.pixels, path, alpha=self.alpha, recipe=kept, bits=bits)
 
     def _repr_png_(self) -> bytes:
@@ -81,6 +95,7 @@ class Job:
         size: (height, width) of the result.
         plan: whole or in windows, and the memory that it will take.
         config: every setting.
+        windows: that it is computed in, where not as planned.
     """
 
     scene: Scene
@@ -90,6 +105,57 @@ class Job:
     size: Size
     plan: Plan
     config: Config
+    windows: Windows = ()
+
+    @classmethod
+    def of(
+        cls,
+        scene: Scene,
+        backbone: weights.Weights,
+        device: torch.device,
+        dtype: torch.dtype,
+        size: Size,
+        config: Config,
+    ) -> Job:
+        """The job of these, once they are known to fit, planned by the memory that there is.
+
+        Raises:
+            ConfigError: a layer that the network has not, a picture too small for the layers, or
+                less memory than can do.
+        """
+        check_layers(backbone, config)
+        check_size(size, config)
+        planned = plan(
+            network_of(backbone, config),
+            size,
+            scene.sizes,
+            config,
+            used_bytes=memory.used_bytes(device),
+            free_bytes=memory.free_bytes(device),
+            **scene.extent,
+        )
+        return cls(scene, backbone, device, dtype, size, planned, config)
+
+    def with_settings(self, size: Size | None = None, **settings: Any) -> Job:
+        """The job of the same pictures with other settings, checked and planned anew.
+
+        Args:
+            size: (height, width) of the result; None leaves it.
+            **settings: attributes of ``Config``, but for those in CAST, which have decided what
+                the network sees; of starts, those in words.
+
+        Raises:
+            ConfigError: a setting that only `prepare` can follow, or as in ``of``.
+        """
+        config = replace(self.config, **settings)
+        fixed = [name for name in CAST if getattr(config, name) != getattr(self.config, name)]
+        if config.start != self.config.start and config.start not in STARTS:
+            fixed.append("start")
+        if fixed:
+            given = f"{fixed[0]} {getattr(config, fixed[0])!r} for pictures that are loaded already"
+            raise ConfigError(given, "", "prepare another job")
+        scene = replace(self.scene, start=None) if config.start in STARTS else self.scene
+        return Job.of(scene, self.backbone, self.device, self.dtype, size or self.size, config)
 
     @property
     def photograph(self) -> Picture:
@@ -107,8 +173,8 @@ class Job:
         """
         network = network_of(self.backbone, self.config).lowered(self.dtype).to(self.device)
         after = after.to(self.device) if after else None
-        side = self.plan.side
-        steps = optimize(network, self._subject(), self.size, self.config, after, side)
+        windows = self.windows or ((1, self.plan.side),)
+        steps = optimize(network, self._subject(), self.size, self.config, after, windows)
         return (replace(step, finish=self._finish) for step in steps)
 
     def first(self) -> Tensor:
@@ -116,19 +182,21 @@ class Job:
         scale, _ = schedule(self.size, self.config)[0]
         return self._finish(self._subject().start(scale).to("cpu", copy=True))
 
-    def in_windows_of(self, facts: Mapping[str, Any]) -> Job:
-        """It, computed in the windows of the run that has these facts; memory may have changed.
+    def in_windows(self, windows: Windows) -> Job:
+        """The same job, computed in the windows of another run; memory may have changed since.
 
         Windows of another size round otherwise, and the bytes would differ.
         """
-        side: int | None = facts.get("windows_px")
         network = network_of(self.backbone, self.config)
+        side = side_at(windows, 1)
         now, then = (
             work_bytes(network, self.size, self.scene.sizes, self.config, each, **self.scene.extent)
             for each in (self.plan.side, side)
         )
         peak = self.plan.peak_bytes - now + then
-        return replace(self, plan=replace(self.plan, side=side, peak_bytes=peak))
+        return replace(
+            self, plan=replace(self.plan, side=side, peak_bytes=peak), windows=tuple(windows)
+        )
 
     def run(self, on_step: OnStep | None = None, before: Checkpoint | None = None) -> Result:
         """The whole optimisation; one that ends early keeps what there is after a first step.
@@ -143,13 +211,22 @@ class Job:
         """
         history: list[dict[str, Any]] = []
         last, stopped = None, None
+        job = self
         if before:
-            check_fits(before, self.facts())
+            check_fits(before, self.recipe)
             history, last = list(before.history), before.step
+            job = self.in_windows(before.windows)
+        steps = job.steps(last)
         try:
-            for step in until_broken(self.steps(last), begun=bool(before)):
-                if isinstance(step, str):
-                    stopped = step
+            while True:
+                try:
+                    step = next(steps, None)
+                except RUN_ERRORS as error:
+                    if last is None:  # there is no picture yet to keep
+                        raise
+                    stopped = " ".join(str(error).split()) or type(error).__name__
+                    break
+                if step is None:
                     break
                 last = step
                 history.append(step.row())
@@ -171,7 +248,7 @@ class Job:
         alpha = self.photograph.alpha
         if alpha is not None:
             alpha = pictures.resize(alpha, self.size)
-        return Result(pixels, alpha, history, self.recipe(last), stopped)
+        return Result(pixels, alpha, history, self.recipe.after(last, history), stopped)
 
     def _finish(self, pixels: Tensor) -> Tensor:
         """The picture to show, of the pixels that were optimised, (1, 3, h, w) on the CPU."""
@@ -199,43 +276,26 @@ class Job:
         """
         check_folder(directory)
         if before:
-            check_fits(before, self.facts())
+            check_fits(before, self.recipe)
         ends = set(accumulate(count for _, count in schedule(self.size, self.config)))
-        return Keeper(directory, self.facts(), ends, command, before)
+        return Keeper(directory, self.recipe, ends, command, before)
 
-    def recipe(self, last: Step) -> dict[str, Any]:
-        """All that is needed to make the picture again, and what came out; no times, no paths."""
-        return {
-            **self.facts(),
-            "iterations": {"done": last.iteration, "planned": last.iterations},
-            "losses": {"total": last.loss, **last.losses},
-        }
-
-    def facts(self) -> dict[str, Any]:
-        """All that decides the picture; no times, no paths."""
+    @property
+    def recipe(self) -> Recipe:
+        """All that decides the picture."""
         settings = asdict(self.config)
         settings.pop("snapshots")
         for name in ("backbone", "start"):  # where they are paths: the file's name
             settings[name] = Path(settings[name]).name
-        packages = ("impasto", "torch", "numpy", "pillow")
-        return {
-            "settings": settings,
-            "size": list(self.size),
-            "backbone": {
-                "name": self.backbone.name,
-                "source": self.backbone.source,
-                "sha256": self.backbone.sha256,
-            },
-            "inputs": self.scene.inputs,
-            **({"regions": self.scene.regions} if self.scene.regions else {}),
-            "device": str(self.device),
-            "precision": str(self.dtype).removeprefix("torch."),
-            "windows_px": self.plan.side,
-            "versions": {
-                "python": platform.python_version(),
-                **{package: version(package) for package in packages},
-            },
-        }
+        return Recipe(
+            settings=settings,
+            size=self.size,
+            inputs=self.scene.inputs,
+            network=Network(self.backbone.name, self.backbone.source, self.backbone.sha256),
+            device=str(self.device),
+            precision=str(self.dtype).removeprefix("torch."),
+            versions={"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
+        )
 
     def _subject(self) -> Subject:
         return self.scene.subject(self.size, self.config, self.device)
@@ -246,14 +306,28 @@ def network_of(backbone: weights.Weights, config: Config) -> VGG:
     return VGG(backbone.state, pooling=config.pooling, edges=config.edges)
 
 
-def until_broken(steps: Iterator[Step], begun: bool) -> Iterator[Step | str]:
-    """The steps; if they break off once there is a picture, the last item says why."""
-    if not begun:
-        yield next(steps)
-    try:
-        yield from steps
-    except BROKEN as error:
-        yield " ".join(str(error).split()) or type(error).__name__
+def check_layers(backbone: weights.Weights, config: Config) -> None:
+    """Raise a ConfigError that names the first layer that the backbone does not have."""
+    known = convolution_names(backbone.state)
+    for layer, _ in (*config.content_layers, *config.style_layers):
+        if layer.replace("relu", "conv") not in known:
+            raise ConfigError(
+                f"layer {layer}: {backbone.name} does not have it",
+                f"its layers are {', '.join(known)}, and relu... of each",
+                did_you_mean(layer, [name.replace("conv", layer[:4]) for name in known]),
+            )
+
+
+def check_size(size: Size, config: Config) -> None:
+    """Raise a ConfigError where the deepest layer would see nothing of a picture of this size."""
+    layers = [layer for layer, _ in (*config.content_layers, *config.style_layers)]
+    smallest = minimum_side_px(layers)
+    if min(size) < smallest:
+        raise ConfigError(
+            f"a result of {size[1]} x {size[0]} px",
+            f"the layers in use need at least {smallest} px a side",
+            "try a larger --size, or crop the photograph",
+        )
 
 
 @dataclass(frozen=True)

@@ -108,22 +108,24 @@ class Order:
             CheckpointError: it is none of `to_json`.
             ConfigError: its settings are none.
         """
+        from impasto.job.recipe import as_tuples
+
         try:
             config = {name: as_tuples(value) for name, value in known["config"].items()}
             folder, mask = known["snapshot_dir"], known["mask"]
             film = known.get("timeline")
             return cls(
-                known["photo"] and Path(known["photo"]),
-                tuple(known["paintings"]),
-                Config(**config),
-                Path(known["target"]),
-                known["bits"],
-                known["recipe"],
-                folder and Path(folder),
-                mask and Path(mask),
-                tuple(map(Path, known["style_masks"])),
-                dict(known["regions"]),
-                film and Path(film),
+                photo=known["photo"] and Path(known["photo"]),
+                paintings=tuple(known["paintings"]),
+                config=Config(**config),
+                target=Path(known["target"]),
+                bits=known["bits"],
+                recipe=known["recipe"],
+                snapshot_dir=folder and Path(folder),
+                mask=mask and Path(mask),
+                style_masks=tuple(map(Path, known["style_masks"])),
+                regions=dict(known["regions"]),
+                timeline=film and Path(film),
             )
         except (KeyError, TypeError, AttributeError) as error:
             given = f"{source}: its checkpoint is not of `impasto stylize`"
@@ -133,8 +135,3 @@ class Order:
 def absolute(path: str | Path, words: Collection[str] = ()) -> str:
     """The path from the root; one of the words is no path and stays."""
     return str(path) if path in words else str(Path(path).absolute())
-
-
-def as_tuples(value: Any) -> Any:
-    """JSON's lists, in lists, as the tuples that they were."""
-    return tuple(as_tuples(part) for part in value) if isinstance(value, list) else value

@@ -6,13 +6,10 @@ import torch
 
 from impasto import pictures
 from impasto.config import Config, Size, whole_tiles
-from impasto.errors import ConfigError, did_you_mean
-from impasto.job import memory
+from impasto.errors import ConfigError
 from impasto.job.casting import Masks, Several, compose
-from impasto.job.job import Job, network_of
-from impasto.job.plan import plan
+from impasto.job.job import Job
 from impasto.network import weights
-from impasto.network.vgg import convolution_names, minimum_side_px
 from impasto.pictures import PictureSource
 
 
@@ -36,20 +33,9 @@ def prepare(
     scene = compose(content, style, config, masks)
     size = scene.photograph.size if content is None else output_size(scene.photograph.size, config)
     backbone = weights.resolve(config.backbone)
-    check_layers(backbone, config)
-    check_size(size, config)
     device = choose_device(config.device)
-    planned = plan(
-        network_of(backbone, config),
-        size,
-        scene.sizes,
-        config,
-        used_bytes=memory.used_bytes(device),
-        free_bytes=memory.free_bytes(device),
-        **scene.extent,
-    )
     dtype = choose_dtype(config.precision, device)
-    return Job(scene, backbone, device, dtype, size, planned, config)
+    return Job.of(scene, backbone, device, dtype, size, config)
 
 
 def output_size(photograph: Size, config: Config) -> Size:
@@ -63,30 +49,6 @@ def output_size(photograph: Size, config: Config) -> Size:
         )
     size = photograph if config.size == "original" else pictures.fit(photograph, config.size)
     return whole_tiles(size) if config.tileable else size
-
-
-def check_layers(backbone: weights.Weights, config: Config) -> None:
-    """Raise a ConfigError that names the first layer that the backbone does not have."""
-    known = convolution_names(backbone.state)
-    for layer, _ in (*config.content_layers, *config.style_layers):
-        if layer.replace("relu", "conv") not in known:
-            raise ConfigError(
-                f"layer {layer}: {backbone.name} does not have it",
-                f"its layers are {', '.join(known)}, and relu... of each",
-                did_you_mean(layer, [name.replace("conv", layer[:4]) for name in known]),
-            )
-
-
-def check_size(size: Size, config: Config) -> None:
-    """Raise a ConfigError where the deepest layer would see nothing of a picture of this size."""
-    layers = [layer for layer, _ in (*config.content_layers, *config.style_layers)]
-    smallest = minimum_side_px(layers)
-    if min(size) < smallest:
-        raise ConfigError(
-            f"a result of {size[1]} x {size[0]} px",
-            f"the layers in use need at least {smallest} px a side",
-            "try a larger --size, or crop the photograph",
-        )
 
 
 def choose_device(name: str) -> torch.device:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from impasto import pictures
 from impasto.config import PHOTO, Config, Size, scale_size
+from impasto.job.recipe import Inputs
 from impasto.network.vgg import minimum_side_px
 from impasto.pictures import Picture, masks
 from impasto.pictures.masks import Colour
@@ -84,7 +85,7 @@ class Scene:
         start: what the optimisation starts from, where it is a picture of its own.
         original: the photograph as it was given, where the result takes something of it.
         keep: where the result is the photograph, (1, 1, H, W); None is nowhere.
-        inputs: name and checksum of each file, by its role.
+        inputs: the files that they are from.
         regions: whose manner each colour of the mask takes, by name; None where it is kept.
     """
 
@@ -93,7 +94,7 @@ class Scene:
     start: Picture | None = None
     original: Picture | None = None
     keep: Tensor | None = None
-    inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    inputs: Inputs = field(default_factory=Inputs)
     regions: Mapping[str, str | None] = field(default_factory=dict)
 
     @property

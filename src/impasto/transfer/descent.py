@@ -11,7 +11,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -62,8 +62,20 @@ class Point:
 Evaluate = Callable[[Tensor], Point]
 
 
+class Outcome(NamedTuple):
+    """What came of one iteration.
+
+    Attributes:
+        note: what to tell a person, mostly ''.
+        rejected: whether a trial exploded and was taken back.
+    """
+
+    note: str = ""
+    rejected: bool = False
+
+
 class Minimizer(Protocol):
-    """``point`` is where it stands; ``step`` goes one iteration and returns what to tell, or ''.
+    """``point`` is where it stands; ``step`` goes one iteration.
 
     ``state`` is all that it knows; ``restore`` makes another one know the same, and no more;
     ``inherit`` makes one at the next scale begin with what is good there too.
@@ -72,7 +84,7 @@ class Minimizer(Protocol):
     point: Point
     converged: bool
 
-    def step(self) -> str: ...
+    def step(self) -> Outcome: ...
 
     def state(self) -> State: ...
 
@@ -125,9 +137,9 @@ class LBFGS:
         self.converged = False
         self.exploded = ""  # what to tell of this iteration's worst trial
 
-    def step(self) -> str:
+    def step(self) -> Outcome:
         if self.converged:
-            return ""
+            return Outcome()
         free = free_pixels(self.point)
         self.exploded = ""
         found = self._search(self._downhill(free))
@@ -136,10 +148,10 @@ class LBFGS:
             found = self._search(self._downhill(free))
         if found is None:
             self.converged = True
-            return "; ".join(filter(None, (self.exploded, STALLED)))
+            return Outcome("; ".join(filter(None, (self.exploded, STALLED))), bool(self.exploded))
         self._remember(found, free)
         self.point = found
-        return self.exploded
+        return Outcome(self.exploded, bool(self.exploded))
 
     def _downhill(self, free: Tensor) -> Tensor:
         """Where to go: a direction in which the free pixels lower the loss."""
@@ -221,16 +233,17 @@ class FirstOrder:
         self.ceiling = ceiling(self.point.loss)
         self.converged = False
 
-    def step(self) -> str:
+    def step(self) -> Outcome:
         there = self.evaluate((self.point.x + self.move()).clamp(0, 1))
         if there.finite and there.loss <= self.ceiling:
             self.point = there
             self.best = min(self.best, there, key=lambda point: point.loss)
-            return ""
+            return Outcome()
         self.point = self.best
         self.rate /= 2
         self.reset()
-        return f"the loss went to {there.loss:.3g}: back to the best picture, step halved"
+        note = f"the loss went to {there.loss:.3g}: back to the best picture, step halved"
+        return Outcome(note, rejected=True)
 
     def inherit(self, state: State) -> None:
         """Nothing that these learn at one scale is good at the next."""

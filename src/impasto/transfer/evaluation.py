@@ -11,19 +11,26 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TypeVar
 
 import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from impasto.config import Config, Size, split_layer
+from impasto.config import Config, split_layer
 from impasto.transfer.descent import Point
-from impasto.transfer.losses import Features, Objective, Part, Tally, objective, total_variation
+from impasto.transfer.losses import (
+    DISTANCES,
+    Features,
+    Objective,
+    Part,
+    Tally,
+    objective,
+    total_variation,
+)
 from impasto.transfer.moments import Moments, Sums, blend, pooled
 from impasto.transfer.tiles import Box
-from impasto.transfer.walk import LARGEST_SIDE_PX, SMALLEST_SIDE_PX, Network, blank, walk
+from impasto.transfer.walk import Network, blank, walk
 
 T = TypeVar("T")
 
@@ -190,7 +197,7 @@ def style_of(
     return {
         layer: blend(
             [(weight, pooled([each[layer] for each in several])) for weight, several in seen],
-            config.distance,
+            DISTANCES[config.distance].between,
         )
         for layer in layers
     }
@@ -205,7 +212,7 @@ def sampled(
 
 
 class Evaluator:
-    """The function to minimise at one scale; what memory is too small for it takes in windows.
+    """The function to minimise at one scale.
 
     Args:
         network: whose features are compared.
@@ -214,10 +221,6 @@ class Evaluator:
         config: layers, losses and their weights.
         side: of a window, in pixels; None is the whole picture at once.
         keep: where the picture stays the photograph, (1, 1, H, W) in [0, 1]; None is nowhere.
-
-    Attributes:
-        side: it as it stands: halved each time that memory ran out.
-        told: what to tell a person of that, once.
     """
 
     def __init__(
@@ -230,38 +233,17 @@ class Evaluator:
         keep: Tensor | None = None,
     ) -> None:
         self.network = network.going_around() if config.tileable else network
-        self.side, self.told = side, ""
-        self.size: Size = (photograph.shape[2], photograph.shape[3])
+        self.side = side
         self.kept = None if keep is None else (photograph, keep)
-        make = partial(objective_of, self.network, photograph, regions, config)
-        self.objective = self._within_memory(make)
+        self.objective = objective_of(self.network, photograph, regions, config, side)
 
     def __call__(self, x: Tensor) -> Point:
         if self.kept is None:
-            return self._within_memory(partial(point_at, self.network, self.objective, x))
+            return point_at(self.network, self.objective, x, self.side)
         photograph, keep = self.kept
         shown = torch.lerp(x, photograph, keep)
-        point = self._within_memory(partial(point_at, self.network, self.objective, shown))
+        point = point_at(self.network, self.objective, shown, self.side)
         return replace(point, x=x.detach(), gradient=point.gradient * (1 - keep))
-
-    def _within_memory(self, compute: Callable[[int | None], T]) -> T:
-        while True:
-            try:
-                return compute(self.side)
-            except (RuntimeError, MemoryError) as error:
-                if not ran_out_of_memory(error):
-                    raise
-                side = self.side or min(LARGEST_SIDE_PX * 2, max(self.size))
-                if side // 2 < SMALLEST_SIDE_PX:
-                    raise
-                self.side = side // 2
-            free_cached()  # outside the handler, which holds the failed tensors
-            self.told = f"memory ran out: going on in windows of {self.side} px"
-
-    def news(self) -> str:
-        """What to tell since the last time."""
-        told, self.told = self.told, ""
-        return told
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

@@ -22,7 +22,16 @@ import torch
 from torch import Tensor
 
 from impasto.config import CONTENT_AT_HALF, Config
-from impasto.transfer.moments import Moments, Sums, eigen, gradient_by_features, positions
+from impasto.transfer.moments import (
+    Between,
+    Moments,
+    Sums,
+    eigen,
+    gaussian_barycentre,
+    gradient_by_features,
+    mean_of_grams,
+    positions,
+)
 from impasto.transfer.tiles import Box
 
 Features = Mapping[str, Tensor]  # (1, channels, h, w), by layer name
@@ -134,6 +143,29 @@ def sum_gram(style: Moments) -> StyleDistance:
     return lambda found: (found.positions * (found.second - A)).square().sum() / 2
 
 
+@dataclass(frozen=True)
+class Distance:
+    """A style distance: how far a picture's moments are from a painting's, and what lies between.
+
+    Attributes:
+        relative: in units of the painting's own moments, so that layers and networks compare.
+        printed: as its source has it, for losses in the paper's sums.
+        between: the moments between several paintings', given each with its share.
+    """
+
+    relative: Callable[[Moments], StyleDistance]
+    printed: Callable[[Moments], StyleDistance]
+    between: Between
+
+
+DISTANCES: Mapping[str, Distance] = MappingProxyType(
+    {
+        "wasserstein": Distance(wasserstein, wasserstein, gaussian_barycentre),
+        "gram": Distance(mean_gram, sum_gram, mean_of_grams),
+    }
+)
+
+
 def variation(P: Tensor) -> float:
     """Sum (P - mean)^2, the mean each channel's own over its positions; never quite 0."""
     varied = (P - P.mean((2, 3), keepdim=True)).square_().sum()
@@ -242,12 +274,11 @@ class Tally:
         if isinstance(term, Content):
             return term.weight * self.errors[term.layer]
         found = self.sums[term.name].moments()
-        leaves = found.mean.requires_grad_(), found.covariance.requires_grad_()
+        mean, covariance = (M.detach().requires_grad_() for M in (found.mean, found.covariance))
         with torch.enable_grad():
-            loss = term.weight * term.distance(found)
-            by_mean, by_covariance = torch.autograd.grad(loss, leaves)
-        known = Moments(found.mean.detach(), found.covariance.detach(), found.positions)
-        self.upstream[term.name] = known, Moments(by_mean, by_covariance, found.positions)
+            loss = term.weight * term.distance(Moments(mean, covariance, found.positions))
+            by_mean, by_covariance = torch.autograd.grad(loss, (mean, covariance))
+        self.upstream[term.name] = found, Moments(by_mean, by_covariance, found.positions)
         return loss.item()
 
     def gradient(self, layer: str, F: Tensor, box: Box) -> Tensor:
@@ -281,9 +312,8 @@ class Part:
 
     def styles(self, config: Config) -> tuple[Style, ...]:
         """A term for each style layer that weighs anything and has positions in it."""
-        measure = wasserstein if config.distance == "wasserstein" else mean_gram
-        if config.strength is None and config.distance == "gram":
-            measure = sum_gram
+        distance = DISTANCES[config.distance]
+        measure = distance.printed if config.units == "sums" else distance.relative
         return tuple(
             Style(layer, weight, measure(self.painting[layer]), self.name, self.where.get(layer))
             for layer, weight in config.style_layers
@@ -304,8 +334,8 @@ def objective(
 ) -> Objective:
     """The loss that config asks for, from what the network sees of the pictures.
 
-    Without a strength it is the paper's: alpha J_content + beta J_style, sums as printed (so that a
-    region counts by the square of its area). With one
+    In sums it is the paper's: alpha J_content + beta J_style, sums as printed (so that a
+    region counts by the square of its area). In fractions
     it departs from the paper: content and style are both fractions (of the photograph's feature
     variance lost; of the distance from photograph to painting left, in each region by itself, and
     counted by its area), so that one strength means the same balance at every size, layer set,
@@ -314,16 +344,16 @@ def objective(
     Args:
         content: the photograph's features at config's content layers.
         parts: of the picture, each with its style.
-        config: distance, layers, strength, alpha, beta and tv_weight are read.
+        config: distance, layers, units, strength, alpha, beta and tv_weight are read.
         where: by content layer, how much each position counts; without it, all alike.
     """
-    paper = config.strength is None
-    terms = (_paper_terms if paper else _balanced_terms)(content, parts, config)
+    sums = config.units == "sums"
+    terms = (_paper_terms if sums else _balanced_terms)(content, parts, config)
     counted = (
         replace(term, where=where.get(term.layer)) if isinstance(term, Content) else term
         for term in terms
     )
-    smooth = config.tv_weight * (1.0 if paper else config.weights()[1])
+    smooth = config.tv_weight * (1.0 if sums else config.weights()[1])
     return Objective(tuple(counted), smooth)
 
 

@@ -7,13 +7,11 @@ one (``pooled``) or met in between (``blend``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-
-from impasto.config import Distance
 
 FAINTEST = 1e-7  # of a covariance's largest eigenvalue: below it is features' rounding, float32
 # The barycentre of styles: after 4 to 6 rounds the next one changes it by no more than this.
@@ -110,33 +108,50 @@ def pooled(several: Sequence[Moments]) -> Moments:
     return Moments(mean, covariance, sum(each.positions for each in several))
 
 
-def blend(styles: Sequence[tuple[float, Moments]], distance: Distance) -> Moments:
+Shares = Sequence[tuple[float, Moments]]  # of each style its share, all summing to 1
+Between = Callable[[Shares], Moments]
+
+
+def blend(styles: Sequence[tuple[float, Moments]], between: Between) -> Moments:
     """The style between several: it has the least weighted sum of distances from them, in the
     features' own units: a bold painting counts for more than a faint one.
 
     One painting's place in the loss is then enough for any number: an iteration costs the same,
-    and a strength means the same. For Gram matrices it is their mean. For the Wasserstein distance
-    it is the barycentre of Gaussians (Agueh & Carlier 2011), by the fixed point of
-    Alvarez-Esteban, del Barrio, Cuesta-Albertos & Matran 2016:
-    S <- S^-1/2 (sum w_p (S^1/2 S_p S^1/2)^1/2)^2 S^-1/2.
+    and a strength means the same.
 
     Args:
         styles: of each its weight, against the others', and its moments; one that has no
             position is left out.
-        distance: that the styles are compared by.
+        between: what a distance has between several.
     """
     styles = [each for each in styles if each[0] and each[1].positions] or styles[:1]
     if len(styles) == 1:
         return styles[0][1]
     total = sum(weight for weight, _ in styles)
-    styles = [(weight / total, style) for weight, style in styles]
-    positions = sum(style.positions for _, style in styles)
-    mean = weighted_sum([(weight, style.mean) for weight, style in styles])
-    if distance == "gram":
-        second = weighted_sum([(weight, style.second) for weight, style in styles])
-        return Moments(mean, second - torch.outer(mean, mean), positions)
+    return between([(weight / total, style) for weight, style in styles])
+
+
+def mean_of_grams(styles: Shares) -> Moments:
+    """What lies between Gram matrices: their mean, and that of the means."""
+    mean, positions = _mean_and_positions(styles)
+    second = weighted_sum([(weight, style.second) for weight, style in styles])
+    return Moments(mean, second - torch.outer(mean, mean), positions)
+
+
+def gaussian_barycentre(styles: Shares) -> Moments:
+    """What lies between Gaussians by the Wasserstein distance: Agueh & Carlier 2011.
+
+    By the fixed point of Alvarez-Esteban, del Barrio, Cuesta-Albertos & Matran 2016:
+    S <- S^-1/2 (sum w_p (S^1/2 S_p S^1/2)^1/2)^2 S^-1/2.
+    """
+    mean, positions = _mean_and_positions(styles)
     covariances = [(weight, style.covariance.cpu().double()) for weight, style in styles]
     return Moments(mean, barycentre(covariances).to(mean), positions)
+
+
+def _mean_and_positions(styles: Shares) -> tuple[Tensor, float]:
+    mean = weighted_sum([(weight, style.mean) for weight, style in styles])
+    return mean, sum(style.positions for _, style in styles)
 
 
 def barycentre(covariances: Sequence[tuple[float, Tensor]]) -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,9 +12,23 @@ from torch import Tensor
 
 from impasto.config import Config, Size, schedule
 from impasto.pictures import resize, resize_around
-from impasto.transfer.descent import LBFGS, Adam, Evaluate, GradientDescent, Minimizer, State
-from impasto.transfer.evaluation import Evaluator, Region
-from impasto.transfer.walk import Network
+from impasto.transfer.descent import (
+    LBFGS,
+    Adam,
+    Evaluate,
+    GradientDescent,
+    Minimizer,
+    Outcome,
+    Point,
+    State,
+)
+from impasto.transfer.evaluation import Evaluator, Region, free_cached, ran_out_of_memory
+from impasto.transfer.walk import Network, halved
+
+Windows = Sequence[tuple[int, int | None]]
+"""From which iteration on, counted from 1, windows have which side in pixels; None is whole."""
+
+WHOLE: Windows = ((1, None),)
 
 Sized = Callable[[Size], Tensor]  # a picture (1, 3, H, W) at the size (height, width) asked for
 
@@ -39,6 +54,8 @@ class Step:
         loss: the loss after the iteration, the sum of ``losses``.
         losses: by term: ``content relu4_2``, ``style relu1_1``, ..., ``tv``; weights included.
         note: what a person should know of this iteration, mostly ''.
+        rejected: whether a trial of this iteration exploded and was taken back.
+        window_px: side of the windows that it was computed in; None is the picture at once.
         state: the minimiser's, from which `optimize` goes on.
         finish: what makes of the pixels the picture to show, of the same size.
     """
@@ -49,6 +66,8 @@ class Step:
     loss: float
     losses: Mapping[str, float]
     note: str = ""
+    rejected: bool = False
+    window_px: int | None = None
     pixels: Tensor = field(repr=False, compare=False, kw_only=True)
     state: State = field(repr=False, compare=False, kw_only=True, default_factory=dict)
     finish: Callable[[Tensor], Tensor] = field(
@@ -63,7 +82,8 @@ class Step:
         """It as a flat row, ready for a table."""
         height, width = self.scale
         place = {"iteration": self.iteration, "height": height, "width": width}
-        return {**place, "loss": self.loss, **self.losses, "note": self.note}
+        told = {"note": self.note, "rejected": self.rejected, "window_px": self.window_px}
+        return {**place, "loss": self.loss, **self.losses, **told}
 
     def to(self, device: torch.device | str) -> Step:
         """The same with its tensors on a device."""
@@ -96,12 +116,15 @@ def optimize(
     size: Size,
     config: Config,
     after: Step | None = None,
-    side: int | None = None,
+    windows: Windows = WHOLE,
 ) -> Iterator[Step]:
     """Stylise, from coarse to fine, and yield a Step after each iteration.
 
     A generator: nothing runs between steps, so closing it, or not asking for more, cancels. Given
     any of its steps it yields, to the bit, those that came after that one.
+
+    Where memory runs out, windows are halved and the iteration is taken again, so that an
+    iteration is computed in windows of one side, which its Step names.
 
     Args:
         network: features of a picture by layer name, differentiable.
@@ -109,7 +132,7 @@ def optimize(
         size: (height, width) of the last scale.
         config: layers, loss, schedule and optimiser.
         after: a step of another run with the same arguments, on the network's device.
-        side: of the windows, in pixels, that pictures are computed in; None is whole.
+        windows: that the picture is computed in.
 
     Raises:
         DivergenceError: the loss is not a number at the first picture of a scale; the last Step
@@ -127,14 +150,96 @@ def optimize(
             picture = subject.start(scale)
         elif done == begin:
             picture = enlarge(picture, scale, subject.detail, around=config.tileable)
-        evaluate = evaluator(network, subject, scale, config, side)
-        minimizer = minimizer_for(config, evaluate, picture)
-        hand_on(known, minimizer, begun=done > begin)
+        evaluate = partial(evaluator, network, subject, scale, config)
+        descent = Descent(evaluate, picture, config, known, begun=done > begin)
         known = after = None  # its tensors may go
         for iteration in range(done + 1, end + 1):
-            note = minimizer.step()  # one that has converged stays where it is
-            yield step_at(minimizer, iteration, total, scale, (evaluate.news(), note))
-        picture, done, side, known = minimizer.point.x, end, evaluate.side, minimizer.state()
+            outcome = descent.step(side_at(windows, iteration))  # converged, it stays where it is
+            if descent.side != side_at(windows, iteration):
+                before = (each for each in windows if each[0] < iteration)
+                windows = [*before, (iteration, descent.side)]
+            yield step_at(descent, iteration, total, scale, outcome)
+        picture, done, known = descent.point.x, end, descent.known
+
+
+def side_at(windows: Windows, iteration: int) -> int | None:
+    """The side of an iteration's windows, in pixels; None is whole."""
+    return [side for first, side in windows if first <= iteration][-1]
+
+
+def changes(sides: Iterable[int | None]) -> Windows:
+    """The windows of a run, from the side of each of its iterations."""
+    found: list[tuple[int, int | None]] = []
+    for iteration, side in enumerate(sides, 1):
+        if not found or found[-1][1] != side:
+            found.append((iteration, side))
+    return tuple(found)
+
+
+class Descent:
+    """A minimiser at one scale, whose windows may become smaller on the way.
+
+    Args:
+        evaluate: the function to minimise, given the side of windows.
+        picture: (1, 3, H, W), where it begins.
+        config: the optimiser.
+        known: the state of a minimiser before it, if any.
+        begun: whether that one was at this scale, and so knows all.
+
+    Attributes:
+        known: the state after the last iteration.
+        side: of the windows of that iteration, in pixels; None is whole.
+        told: what to tell a person of that iteration's windows, or ''.
+    """
+
+    def __init__(
+        self,
+        evaluate: Callable[[int | None], Evaluate],
+        picture: Tensor,
+        config: Config,
+        known: State | None,
+        *,
+        begun: bool,
+    ) -> None:
+        self.evaluate, self.picture, self.config = evaluate, picture, config
+        self.known, self.begun = known, begun
+        self.minimizer: Minimizer | None = None
+        self.side: int | None = None
+        self.told = ""
+
+    @property
+    def point(self) -> Point:
+        """Where it stands."""
+        assert self.minimizer is not None, "asked for before the first step"
+        return self.minimizer.point
+
+    def step(self, side: int | None) -> Outcome:
+        """Go one iteration, in windows of this side or, where memory runs out, of smaller ones."""
+        self.told, size = "", (self.picture.shape[2], self.picture.shape[3])
+        while True:
+            try:
+                if self.minimizer is None or side != self.side:
+                    self.minimizer = None  # its tensors may go
+                    self.minimizer = self._standing(side)
+                outcome = self.minimizer.step()
+            except (RuntimeError, MemoryError) as error:
+                smaller = halved(side, size)
+                if smaller is None or not ran_out_of_memory(error):
+                    raise
+            else:
+                self.known, self.begun, self.side = self.minimizer.state(), True, side
+                return outcome
+            side, self.minimizer = smaller, None
+            free_cached()  # outside the handler, which holds the failed tensors
+            self.told = f"memory ran out: going on in windows of {side} px"
+
+    def _standing(self, side: int | None) -> Minimizer:
+        """A minimiser that stands where the last iteration ended."""
+        picture = Point.restored(self.known).x if self.known and self.begun else self.picture
+        minimizer = minimizer_for(self.config, self.evaluate(side), picture)
+        hand_on(self.known, minimizer, begun=self.begun)
+        self.side = side
+        return minimizer
 
 
 def evaluator(
@@ -153,14 +258,21 @@ def hand_on(known: State | None, minimizer: Minimizer, *, begun: bool) -> None:
         minimizer.inherit(known)
 
 
-def step_at(
-    minimizer: Minimizer, iteration: int, total: int, scale: Size, notes: Sequence[str]
-) -> Step:
-    """The Step of an iteration that has brought the minimiser to where it stands."""
-    note = "; ".join(filter(None, notes))
-    point, state = minimizer.point, minimizer.state()
+def step_at(descent: Descent, iteration: int, total: int, scale: Size, outcome: Outcome) -> Step:
+    """The Step of an iteration that has brought a descent to where it stands."""
+    point, state = descent.point, descent.known
+    assert state is not None, "an iteration leaves a state"
     return Step(
-        iteration, total, scale, point.loss, point.losses, note, pixels=point.x, state=state
+        iteration,
+        total,
+        scale,
+        point.loss,
+        point.losses,
+        "; ".join(filter(None, (descent.told, outcome.note))),
+        outcome.rejected,
+        descent.side,
+        pixels=point.x,
+        state=state,
     )
 
 

@@ -268,6 +268,12 @@ def windows_of(
     return windows(entering, side, stage.halo, stage.align, around=around)
 
 
+def halved(side: int | None, size: Size) -> int | None:
+    """The next smaller side of windows for a picture of this (height, width); None is too small."""
+    smaller = (side or min(2 * LARGEST_SIDE_PX, max(size))) // 2
+    return None if smaller < SMALLEST_SIDE_PX else smaller
+
+
 def cut_around(box: Box, whole: Tensor) -> Tensor:
     """That part of a map, which may reach beyond its edges and around to the others."""
     pieces = list(box.pieces((whole.shape[2], whole.shape[3])))
