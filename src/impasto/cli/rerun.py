@@ -197,6 +197,10 @@ class Finder:
             for name, source in self.inputs.regions.items()
         }
 
+    def region(self, name: str, source: Source, given: Path | None) -> Path:
+        """The file of a region's own painting."""
+        return self.found(f"region {name}", f"--region '{name}=FILE'", source, given)
+
     def found(self, what: str, option: str, source: Source, given: Path | None) -> Path:
         """The file of a source, which messages call what it was, and ask for by an option.
 
