@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,23 @@ def nearest_file(path: Path) -> str:
         near = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1)  # noqa: PTH208
         return f"did you mean '{path.with_name(near[0])}'?" if near else ""
     return ""
+
+
+def as_on_disk(path: Path) -> Path:
+    """The path as the file system spells it: a file whose name differs only in Unicode's form.
+
+    A Mac's é is two characters (NFD), as most keyboards give it it is one (NFC): people see no
+    difference. A path that is there, or that nothing is meant by, comes back as it was given.
+    """
+    if str(path).isascii() or os.path.lexists(path):
+        return path
+    folder = as_on_disk(path.parent)
+    wanted = unicodedata.normalize("NFC", path.name)
+    with suppress(OSError, ValueError):
+        for name in sorted(os.listdir(folder)):  # noqa: PTH208
+            if unicodedata.normalize("NFC", name) == wanted:
+                return folder / name
+    return path
 
 
 def printable(text: object) -> str:

@@ -15,7 +15,7 @@ from impasto.cli import options as o
 from impasto.cli.stylize import parse_regions
 from impasto.cli.work import check_unused, checkpoint_folder, find_checkpoint, run
 from impasto.config import PHOTO, Config
-from impasto.errors import PictureError, WeightsError, printable
+from impasto.errors import PictureError, WeightsError, as_on_disk, printable
 from impasto.job.order import Order
 from impasto.parsing import parse_fit, parse_size
 
@@ -114,7 +114,7 @@ def repeat(order: Order, picture: Path, recipe: Recipe, quiet: bool, *, whole: b
     from impasto import pictures
 
     pictures.check_target(order.target, inputs=[picture])
-    before = picture.read_bytes()
+    before = as_on_disk(picture).read_bytes()
     folder = checkpoint_folder(order.target)
     _, overwritten = find_checkpoint(folder, resume=False)
     note = " ".join(filter(None, (differences(recipe), overwritten)))
@@ -212,7 +212,7 @@ class Finder:
         name = source.name
         builtin = [style.path for style in STYLES if style.path.name == name]
         places = [given] if given else [*builtin, self.picture.parent / name, Path(name)]
-        there = [place for place in places if place.exists()]
+        there = [place for place in map(as_on_disk, places) if place.exists()]
         for place in there:
             if checksum(place) == source.sha256:
                 return place

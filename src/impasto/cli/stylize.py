@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,7 @@ from typing import TYPE_CHECKING, Any
 from impasto.cli import options as o
 from impasto.cli.work import begin
 from impasto.config import PAINTING, PHOTO, RANGES, Config, configure, style_alone
-from impasto.errors import (
-    ConfigError,
-    did_you_mean,
-    nearest_file,
-)
+from impasto.errors import ConfigError, as_on_disk, did_you_mean, nearest_file
 from impasto.job.order import Order
 from impasto.parsing import (
     parse_fit,
@@ -146,7 +143,7 @@ def parse_regions(texts: Sequence[str]) -> dict[str, str]:
 
 def named_after(paintings: Sequence[str]) -> str:
     """What of a result's name comes from the paintings."""
-    return "-".join(Path(each).resolve().stem for each in paintings) or "regions"
+    return "-".join(Path(os.path.realpath(each)).stem for each in paintings) or "regions"
 
 
 def config_and_paintings(
@@ -186,7 +183,7 @@ def config_and_paintings(
 def _read_look(path: Path) -> dict[str, Any]:
     """The settings in a file; a painting's path in it is seen from where the file is."""
     try:
-        settings = parse_look(path.read_text(encoding="utf-8"), f"look '{path}'")
+        settings = parse_look(as_on_disk(path).read_text(encoding="utf-8"), f"look '{path}'")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise ConfigError(f"look '{path}': {reason}", "", nearest_file(path)) from error

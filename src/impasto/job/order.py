@@ -65,7 +65,7 @@ class Order:
         written |= {self.snapshot_dir: self.snapshot_dir} if self.snapshot_dir else {}
         for path, place in written.items():
             for each in folders:
-                if place.resolve() == each.resolve():
+                if os.path.realpath(place) == os.path.realpath(each):
                     given = f"{path} would be among the paintings of '{each}'"
                     raise ConfigError(given, "", "choose another place")
 

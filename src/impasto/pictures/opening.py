@@ -10,7 +10,7 @@ from pathlib import Path
 import PIL.Image
 from PIL import ImageFile
 
-from impasto.errors import PictureError, nearest_file
+from impasto.errors import PictureError, as_on_disk, nearest_file
 from impasto.pictures.sizes import check_pixels
 
 MAX_FILE_BYTES = 2 * 1024**3
@@ -37,7 +37,7 @@ def _missing(path: Path, what: str) -> PictureError:
 
 def read_bytes(path: Path, what: str) -> bytes:
     """The whole of a regular file that is neither empty nor absurdly long."""
-    allowed = f"allowed: a {READABLE_TEXT} file"
+    path, allowed = as_on_disk(path), f"allowed: a {READABLE_TEXT} file"
     try:
         status = path.stat()  # before opening: a pipe or a device would block or never end
         if stat.S_ISDIR(status.st_mode):

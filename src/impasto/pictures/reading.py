@@ -13,7 +13,7 @@ import PIL.Image
 from PIL import ExifTags
 from torch import Tensor
 
-from impasto.errors import PictureError
+from impasto.errors import PictureError, as_on_disk
 from impasto.pictures.color_profile import foreign_profile, to_srgb
 from impasto.pictures.deep import deep_samples
 from impasto.pictures.opening import READABLE_TEXT, open_image, read_bytes
@@ -134,6 +134,7 @@ def load(source: PictureSource, role: str = "picture") -> Picture:
     if not isinstance(source, str | os.PathLike):
         return _from_memory(source, role)
     what = f"{role} '{source}'"
-    data = read_bytes(Path(source), what)
+    path = as_on_disk(Path(source))
+    data = read_bytes(path, what)
     pixels, alpha = split_alpha(_decode(data, what), what)
-    return Picture(pixels, alpha, Path(source).name, hashlib.sha256(data).hexdigest())
+    return Picture(pixels, alpha, path.name, hashlib.sha256(data).hexdigest())

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from impasto.errors import ConfigError, did_you_mean, nearest_file
+from impasto.errors import ConfigError, as_on_disk, did_you_mean, nearest_file
 from impasto.pictures.sheet import Print, sheet
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def find(name_or_path: str) -> Path:
     by_name = {style.name: style for style in STYLES}
     if name_or_path in by_name:
         return by_name[name_or_path].path
-    path = Path(name_or_path)
+    path = as_on_disk(Path(name_or_path))
     if name_or_path and _is_there(path):
         return path
     raise ConfigError(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from impasto.errors import PictureError
+from impasto.errors import PictureError, as_on_disk
 from impasto.files import write_atomically
 from impasto.pictures.formats import FORMATS, MAX_QUALITY, QUALITY, Format
 from impasto.pictures.opening import INSTALL_HEIF, reason
@@ -59,9 +59,10 @@ def _check_place(path: Path, what: str) -> None:
 
 
 def _is_same_file(path: Path, other: Path) -> bool:
-    """Also through links, relative paths, and case where the file system ignores it."""
-    try:
-        return path.resolve() == other.resolve() or path.samefile(other)
+    """Also through links, relative paths, and case and Unicode's form where they mean the same."""
+    other = as_on_disk(other)
+    try:  # realpath: Path.resolve raises another error for a ring of links in each Python
+        return os.path.realpath(path) == os.path.realpath(other) or path.samefile(other)
     except (OSError, ValueError):
         return False
 
