@@ -1,4 +1,4 @@
-"""Pictures that aren't what they seem: names, frames, colours, sizes and credits of other makers."""
+"""Pictures that are not what they seem: names, frames, colours, sizes and credits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from conftest import impasto
 from impasto.errors import as_on_disk

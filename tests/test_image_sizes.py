@@ -102,3 +102,32 @@ def test_a_picture_made_periodic_keeps_its_details_and_has_no_jump():
 
 def noise_like(shape):
     return torch.rand(shape, generator=torch.Generator().manual_seed(0)) - 0.5
+
+
+@quick
+@given(st.integers(8, 70), st.integers(8, 70), st.integers(0, 2**16))
+def test_colours_that_alpha_hides_do_not_bleed(height, width, seed):
+    generator = torch.Generator().manual_seed(seed)
+    alpha = (torch.rand((1, 1, 40, 30), generator=generator) > 0.5).float()
+    alpha = resize(alpha, (40, 30)) * torch.rand((1, 1, 40, 30), generator=generator)
+    red = torch.tensor([0.8, 0.1, 0.2]).view(1, 3, 1, 1).expand(1, 3, 40, 30)
+    hidden = torch.rand((1, 3, 40, 30), generator=generator)
+    resized = resize(torch.where(alpha > 0, red, hidden), (height, width), alpha)
+    torch.testing.assert_close(resized, red[..., :1, :1].expand_as(resized), atol=2e-3, rtol=0)
+
+
+def test_a_two_toned_disc_gets_no_rim():
+    y, x = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
+    alpha = ((y - 128).hypot(x - 128) < 56).float()[None, None]
+    tones = (x >= 128).float().expand(1, 3, 256, 256)
+    for size in ((97, 97), (300, 300)):
+        resized, shown = resize(tones, size, alpha), resize(alpha, size) > 0.01
+        left, right = resized[..., : size[1] // 2 - 3], resized[..., size[1] // 2 + 3 :]
+        assert left[shown[..., : size[1] // 2 - 3].expand_as(left)].max() < 0.01
+        assert right[shown[..., size[1] // 2 + 3 :].expand_as(right)].min() > 0.99
+
+
+def test_an_alpha_that_hides_nothing_changes_nothing():
+    pixels = torch.rand((1, 3, 40, 30), generator=torch.Generator().manual_seed(0))
+    plain = resize(pixels, (23, 50))
+    torch.testing.assert_close(resize(pixels, (23, 50), torch.ones(1, 1, 40, 30)), plain)

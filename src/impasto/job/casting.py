@@ -210,7 +210,8 @@ def load_folder(folder: Path, longer: int) -> Painting:
         if max(picture.size) > longer:
             size = pictures.fit(picture.size, longer)
             size = scale_size(size, max(1.0, pictures.MIN_SIDE_PX / min(size)))
-            picture = replace(picture, pixels=pictures.resize(picture.pixels, size), alpha=None)
+            alpha = None if picture.alpha is None else pictures.resize(picture.alpha, size)
+            picture = replace(picture, pixels=picture.at(size), alpha=alpha)
         found.append(picture)
     return Painting(folder.resolve().name, tuple(found))
 
@@ -422,4 +423,4 @@ def palette(paintings: Sequence[Painting]) -> Tensor:
     if len(given) == 1:
         return given[0].pixels
     side = (PALETTE_PX, PALETTE_PX)
-    return torch.cat([pictures.resize(picture.pixels, side) for picture in given], dim=3)
+    return torch.cat([picture.at(side) for picture in given], dim=3)

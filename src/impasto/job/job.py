@@ -255,7 +255,7 @@ class Job:
         original, size = self.scene.original, (pixels.shape[2], pixels.shape[3])
         if original is None:
             return pixels
-        photograph = pictures.resize(original.pixels, size)
+        photograph = original.at(size)
         if self.config.color == "luminance":
             pixels = color.with_luminance(photograph, pixels)
         keep = self.scene.kept_at(size)

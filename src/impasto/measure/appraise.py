@@ -78,10 +78,10 @@ class Appraiser:
         photograph = painting = None
         if self.photograph is not None:
             check_shape(picture, self.photograph, is_tile(source))
-            photograph = pictures.resize(self.photograph.pixels, size)
+            photograph = self.photograph.at(size)
         if self.painting is not None:
             painting = self._painting(max(size))
-        pixels = pictures.resize(picture.pixels, size)
+        pixels = picture.at(size)
         measures = measure(self.network, self.heads, pixels, photograph, painting)
         return Appraisal(picture.name, size, measures, optimised_layers(source))
 
@@ -91,7 +91,7 @@ class Appraiser:
         factor = max(
             min(1.0, longer / max(height, width)), pictures.MIN_SIDE_PX / min(height, width)
         )
-        return pictures.resize(self.painting.pixels, scale_size((height, width), factor))
+        return self.painting.at(scale_size((height, width), factor))
 
 
 def at_most(size: Size, longer: int) -> Size:

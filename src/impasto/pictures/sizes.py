@@ -14,6 +14,9 @@ MAX_PIXELS = 250_000_000
 """Above the 200 million of today's largest phone cameras; 3 GB as a float tensor."""
 
 
+FAINT, MOSTLY = 1e-6, 0.5  # of alpha: nothing shows; more shows than what is around hides
+
+
 def check_sides(size: tuple[int, int], what: str) -> None:
     """Refuse a (height, width) below MIN_SIDE_PX; call it again after scaling down.
 
@@ -48,11 +51,16 @@ def fit(size: tuple[int, int], longer_px: int) -> tuple[int, int]:
     return max(1, round(height * longer_px / longer)), max(1, round(width * longer_px / longer))
 
 
-def resize(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+def resize(pixels: Tensor, size: tuple[int, int], alpha: Tensor | None = None) -> Tensor:
     """Antialiased bicubic resampling of (1, C, H, W) to (height, width), clamped to [0, 1].
 
     The same size returns the tensor itself. For colour and alpha, on any device, differentiable.
-    MPS has had no antialiased bicubic for long: its pictures are resampled on the CPU.
+
+    Args:
+        pixels: (1, C, H, W) in [0, 1].
+        size: (height, width) wanted.
+        alpha: how far each pixel shows, (1, 1, H, W) in [0, 1]: colours count by it, so that no
+            hidden one bleeds in (premultiplied; what comes back is not). None: all alike.
 
     Raises:
         PictureError: if a side of size is below 1.
@@ -61,11 +69,32 @@ def resize(pixels: Tensor, size: tuple[int, int]) -> Tensor:
         raise PictureError(f"size {size}", "allowed: at least 1 px a side")
     if tuple(pixels.shape[-2:]) == tuple(size):
         return pixels
+    resampled = _resampled(pixels, size) if alpha is None else _weighed(pixels, alpha, size)
+    return resampled.clamp(0, 1)
+
+
+def _resampled(pixels: Tensor, size: tuple[int, int], mode: str = "bicubic") -> Tensor:
+    """Antialiased, and not clamped. MPS has had none for long: its pictures go by the CPU."""
     home = pixels.cpu() if pixels.device.type == "mps" else pixels
     resampled = torch.nn.functional.interpolate(
-        home, size=size, mode="bicubic", align_corners=False, antialias=True
+        home, size=size, mode=mode, align_corners=False, antialias=True
     )
-    return resampled.clamp(0, 1).to(pixels.device)
+    return resampled.to(pixels.device)
+
+
+def _weighed(pixels: Tensor, alpha: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resampled colours, each counting by its alpha.
+
+    Near an edge the bicubic kernel's negative lobes would take more than there is; there the
+    triangle counts, whose means lie between visible colours. Where nothing shows it is their mean.
+    """
+    alpha = alpha.to(pixels)
+    shown = pixels * alpha
+    mean = shown.sum((2, 3), keepdim=True) / alpha.sum().clamp(min=FAINT)
+    sharp, soft = (_resampled(alpha, size, mode) for mode in ("bicubic", "bilinear"))
+    near = _resampled(shown, size, "bilinear") / soft.clamp(min=FAINT)
+    near = torch.where(soft > FAINT, near, mean)
+    return torch.where(sharp > MOSTLY, _resampled(shown, size) / sharp.clamp(min=MOSTLY), near)
 
 
 def resize_around(pixels: Tensor, size: tuple[int, int]) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import PictureError
-from impasto.pictures.sizes import check_pixels, check_sides
+from impasto.pictures.sizes import check_pixels, check_sides, resize
 
 Array: TypeAlias = npt.NDArray[np.generic]
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -47,6 +47,10 @@ class Picture:
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels."""
         return self.pixels.shape[-2], self.pixels.shape[-1]
+
+    def at(self, size: tuple[int, int]) -> Tensor:
+        """Its pixels at this (height, width); nothing that alpha hides bleeds into what shows."""
+        return resize(self.pixels, size, self.alpha)
 
 
 def _unit_floats(array: Array, what: str) -> Floats:
