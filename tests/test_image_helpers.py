@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from impasto.errors import PictureError
-from impasto.pictures import MIN_SIDE_PX
+from impasto.pictures import MIN_SIDE_PX, srgb_profile
 
 WRITABLE = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif"]
 DEEP = [".png", ".tif"]
@@ -35,6 +35,12 @@ def smooth(height: int = 24, width: int = 32) -> np.ndarray:
     """Gentle colours, which lossy formats keep to a few steps; no symmetry."""
     y, x = np.mgrid[:height, :width]
     return np.stack([40 + 4 * x, 60 + 5 * y, 200 - 3 * x - y], axis=-1).astype(np.uint8)
+
+
+def swapped_profile() -> bytes:
+    """sRGB with red and blue exchanged."""
+    names = srgb_profile().replace(b"rXYZ", b"????").replace(b"bXYZ", b"rXYZ")
+    return names.replace(b"????", b"bXYZ")
 
 
 def tensor(array: np.ndarray) -> Tensor:

@@ -37,6 +37,7 @@ from test_image_helpers import (
     quick,
     seeds,
     smooth,
+    swapped_profile,
     tensor,
 )
 
@@ -159,12 +160,6 @@ def white_ink_profile() -> bytes:
     lut = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + matrix + ramp * 4 + corners + ramp * 3
     white = b"XYZ \0\0\0\0" + struct.pack(">3I", 0xF6D6, 0x10000, 0xD32D)
     return icc(b"CMYK", b"prtr", b"Lab ", {b"wtpt": white, b"A2B0": lut})
-
-
-def swapped_profile() -> bytes:
-    """sRGB with red and blue exchanged."""
-    names = srgb_profile().replace(b"rXYZ", b"????").replace(b"bXYZ", b"rXYZ")
-    return names.replace(b"????", b"bXYZ")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".avif"])

@@ -81,6 +81,8 @@ def explain(
     hear_stops()
     started_s = time.monotonic()
     with Teller(report, quiet=quiet) as teller:
+        for note in report.parts[0].job.scene.notes:
+            teller.say(note)
         runs = run_all(report, teller)
         teller.say("Drawing the page")
         ignore_stops()

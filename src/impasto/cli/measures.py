@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,6 +60,7 @@ def evaluate(
 
     _check_wanted(content, style)
     appraisal = Appraiser(content, style, size=size)(picture)
+    tell_notes([appraisal])
     if as_json:
         typer.echo(json.dumps(as_dict(appraisal), indent=2))
         return
@@ -95,12 +97,19 @@ def compare(
     key = parse_key(by)
     appraiser = Appraiser(content, style, size=size)
     appraisals = [(str(path), appraiser(path)) for path in pictures]
+    tell_notes([appraisal for _, appraisal in appraisals])
     key = key or _default_key(appraisals[0][1].measures)
     ranked = ranking(appraisals, key)
     if as_json:
         typer.echo(json.dumps([{"picture": path, **as_dict(a)} for path, a in ranked], indent=2))
         return
     Console(highlight=False).print(ranking_table(ranked, key))
+
+
+def tell_notes(appraisals: Sequence[Appraisal]) -> None:
+    """What a person should know of how pictures were read, once each, on standard error."""
+    for note in dict.fromkeys(note for each in appraisals for note in each.notes):
+        typer.echo(printable(note), err=True)
 
 
 def parse_key(by: str | None) -> str | None:

@@ -104,6 +104,8 @@ class Narrator(Bar):
             f"{what} in the manner of {job.scene.manner}: "
             f"{width} x {height} px, {len(self.costs)} iterations on {job.device}"
         )
+        for note in job.scene.notes:
+            self.say(note)
         self._tell_plan()
         hint = ""
         if config.backbone == "auto" and job.backbone.name == "vgg16":

@@ -132,6 +132,8 @@ class Teller(Bar):
         """A picture has to be made."""
         from impasto.job.session import costs
 
+        for note in () if self.number else job.scene.notes:
+            self.say(note)
         self.costs, self.label = costs(job), cell.label
         self.pace.start()
         self.show(self.count, cell.label)

@@ -118,6 +118,13 @@ class Scene:
         return [picture.size for picture in {id(each): each for each in given}.values() if picture]
 
     @property
+    def notes(self) -> list[str]:
+        """What a person should know of how its pictures were read, each once."""
+        given = [self.photograph, self.start]
+        given += [picture for painting in self.paintings for picture in painting.pictures]
+        return list(dict.fromkeys(note for each in given if each for note in each.notes))
+
+    @property
     def extent(self) -> Extent:
         """What a mask adds to the work."""
         regions = sum(area.where is not None for area in self.areas)

@@ -32,12 +32,14 @@ class Appraisal:
         size: (height, width) at which it was measured.
         measures: the numbers.
         optimised: the style layers that its recipe says it was made with; the default's without.
+        notes: what a person should know of how the pictures were read.
     """
 
     name: str
     size: Size
     measures: Measures
     optimised: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Appraiser:
@@ -83,7 +85,9 @@ class Appraiser:
             painting = self._painting(max(size))
         pixels = picture.at(size)
         measures = measure(self.network, self.heads, pixels, photograph, painting)
-        return Appraisal(picture.name, size, measures, optimised_layers(source))
+        read = [each for each in (picture, self.photograph, self.painting) if each]
+        notes = tuple(note for each in read for note in each.notes)
+        return Appraisal(picture.name, size, measures, optimised_layers(source), notes)
 
     def _painting(self, longer: int) -> Tensor:
         assert self.painting is not None

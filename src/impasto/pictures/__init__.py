@@ -11,6 +11,7 @@ From a file to a tensor and back, each room using only those above it; samples a
     tensors        Picture; samples to its tensors and back
     color_profile  other colour spaces to sRGB
     opening        a path to a Pillow image, header only
+    frames         of several images in a file, the picture
     deep           16-bit samples, which Pillow would cut to 8
     reading        load: any source to a Picture
     recipe         settings in a file's metadata

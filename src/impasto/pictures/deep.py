@@ -60,8 +60,13 @@ def _turn_negative(samples: Array, image: PIL.Image.Image) -> Array:
 
 
 def deep_samples(image: PIL.Image.Image, data: bytes, what: str) -> Array | None:
-    """uint16 or float32 samples of an image not yet loaded, of a file's data; None for 8 bits."""
+    """uint16 or float32 samples of an image not yet loaded, of a file's data; None for 8 bits.
+
+    Later frames of an animation count as of 8 bits: they are composed of those before.
+    """
     _refuse_planar(image, what)
     if image.mode[0] in "IF":  # grey
         return _turn_negative(array_samples(np.asarray(image), what), image)
-    return _deep_rgb(image, data, what) if data and isinstance(image, ImageFile.ImageFile) else None
+    if not (data and isinstance(image, ImageFile.ImageFile) and image.tell() == 0):
+        return None
+    return _deep_rgb(image, data, what)

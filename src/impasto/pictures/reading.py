@@ -16,7 +16,8 @@ from torch import Tensor
 from impasto.errors import PictureError, as_on_disk
 from impasto.pictures.color_profile import foreign_profile, to_srgb
 from impasto.pictures.deep import deep_samples
-from impasto.pictures.opening import READABLE_TEXT, open_image, read_bytes
+from impasto.pictures.frames import Opened, open_picture
+from impasto.pictures.opening import READABLE_TEXT, read_bytes
 from impasto.pictures.sizes import check_pixels, check_sides
 from impasto.pictures.tensors import Array, Picture, array_samples, split_alpha, tensor_samples
 
@@ -64,13 +65,17 @@ def _upright(samples: Array, orientation: int) -> Array:
     return samples
 
 
-def _image_samples(image: PIL.Image.Image, what: str, data: bytes = b"") -> Array:
-    """A PIL image (of a file's data, where given) as upright sRGB samples (H, W, channels)."""
+def _image_samples(opened: Opened, what: str) -> Array:
+    """A picture that is not decoded yet as upright sRGB samples (H, W, channels)."""
+    image, around = opened.image, opened.around
     check_pixels((image.height, image.width), what)
     check_sides((image.height, image.width), what)
-    samples = deep_samples(image, data, what)
+    samples = deep_samples(image, opened.data, what)
     image.load()
     orientation, profile = _orientation(image), foreign_profile(image)
+    if around is not None:
+        orientation = _orientation(around) if orientation == 1 else orientation
+        profile = profile or foreign_profile(around)
     if samples is None:
         samples = _shallow(image, profile)
     elif profile and samples.dtype != np.float32:  # Pillow's colour management has 8 bits
@@ -80,12 +85,11 @@ def _image_samples(image: PIL.Image.Image, what: str, data: bytes = b"") -> Arra
     return _upright(samples, orientation)
 
 
-def _decode(source: bytes | PIL.Image.Image, what: str) -> Array:
-    """Samples of a file's bytes, or of an image, which Pillow may not have decoded yet either."""
+def _decode(source: bytes | PIL.Image.Image, what: str) -> tuple[Array, str]:
+    """Samples, and which frame they are, of a file's bytes, or of an image, decoded or not."""
     try:
-        if isinstance(source, bytes):
-            return _image_samples(open_image(source, what), what, source)
-        return _image_samples(source, what)
+        opened = open_picture(source, what) if isinstance(source, bytes) else Opened(source)
+        return _image_samples(opened, what), opened.note
     except PictureError:
         raise
     except MemoryError as error:
@@ -100,7 +104,7 @@ def _from_memory(source: object, role: str) -> Picture:
     """A picture that is in memory already."""
     if isinstance(source, PIL.Image.Image):
         name = Path(str(getattr(source, "filename", "") or "image")).name
-        samples = _decode(source, f"{role} '{name}'")
+        samples, _ = _decode(source, f"{role} '{name}'")
     elif isinstance(source, np.ndarray):
         name, samples = "array", array_samples(source, f"{role} 'array'")
     elif isinstance(source, Tensor):
@@ -115,7 +119,8 @@ def _from_memory(source: object, role: str) -> Picture:
 
 
 def load(source: PictureSource, role: str = "picture") -> Picture:
-    """Read a picture from wherever it is; of an animated file the first frame.
+    """Read a picture from wherever it is; of an animated file the first frame, of a TIFF the
+    first page that is no preview: ``notes`` say so where there are several.
 
     Args:
         source: a path; a PIL image; an array (H, W) or (H, W, C), or a tensor (H, W), (C, H, W)
@@ -136,5 +141,7 @@ def load(source: PictureSource, role: str = "picture") -> Picture:
     what = f"{role} '{source}'"
     path = as_on_disk(Path(source))
     data = read_bytes(path, what)
-    pixels, alpha = split_alpha(_decode(data, what), what)
-    return Picture(pixels, alpha, path.name, hashlib.sha256(data).hexdigest())
+    samples, frame = _decode(data, what)
+    pixels, alpha = split_alpha(samples, what)
+    notes = (f"{what}: {frame} is taken",) if frame else ()
+    return Picture(pixels, alpha, path.name, hashlib.sha256(data).hexdigest(), notes)

@@ -36,12 +36,14 @@ class Picture:
         alpha: float32 (1, 1, H, W) in [0, 1], not premultiplied; None where all is opaque.
         name: the file's name without its folder, or ``'array'``, ``'tensor'``, ``'image'``.
         sha256: hexadecimal, of the file's bytes, or of size and pixels for in-memory sources.
+        notes: what a person should know of how it was read, a sentence each.
     """
 
     pixels: Tensor
     alpha: Tensor | None
     name: str
     sha256: str
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
