@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import io
+import struct
 import unicodedata
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from conftest import impasto
 from impasto.errors import PictureError, as_on_disk
-from impasto.pictures import load
-from test_image_helpers import ONE_STEP, noise, one_line, smooth, swapped_profile, tensor
+from impasto.pictures import color_profile, color_tags, formats, load, save
+from test_image_helpers import (
+    ONE_STEP,
+    noise,
+    one_line,
+    smooth,
+    swapped_profile,
+    tensor,
+    white_ink_profile,
+)
 
-QUICK = ["--size", "64", "--iterations", "2", "--backbone", "vgg16", "--no-checkpoint"]
+QUICK = ["--size", "32", "--iterations", "1", "--backbone", "vgg16", "--no-checkpoint"]
 
 
 # --- names ----------------------------------------------------------------------------------------
@@ -151,3 +162,201 @@ def test_the_command_line_says_which_frame_once(folder, capsys):
     assert err.count("photograph 'a.gif': frame 1 of 2 is taken") == 1
     err = impasto(capsys, "evaluate", "out.png", "--content", "a.gif").err
     assert err == "photograph 'a.gif': frame 1 of 2 is taken\n"
+
+
+# --- colours --------------------------------------------------------------------------------------
+
+ADOBE_RED, SRGB_RED = (219, 60, 60), (253, 57, 57)
+DISPLAY_P3, SRGB_POINTS, PQ, HLG = (12, 13), (1, 13), (9, 16), (9, 18)
+WIDE = (0.3127, 0.329, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)  # white, red, green, blue of Adobe RGB
+
+
+def adobe_exif(space=65535, index="R03"):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "camera"  # Pillow writes none without a tag of its own
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ColorSpace] = space
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.IFD.Interop] = {1: index} if index else {}
+    return exif
+
+
+def png_with(path, colour, **chunks):
+    """A PNG of one colour, with chunks before its pixels."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 20), colour).save(buffer, "PNG")
+    data = buffer.getvalue()
+    more = b"".join(formats.png_chunk(kind.encode(), body) for kind, body in chunks.items())
+    path.write_bytes(data[:33] + more + data[33:])
+    return path
+
+
+def cicp(points, full=1):
+    return bytes([*points, 0, full])
+
+
+def gama(encoding):
+    return struct.pack(">I", round(encoding * 100_000))
+
+
+def chrm(numbers):
+    return struct.pack(">8I", *(round(each * 100_000) for each in numbers))
+
+
+def colour_of(source):
+    """Of a picture of one colour, 0 to 255."""
+    return np.rint(load(source).pixels[0, :, 9, 9].numpy() * 255)
+
+
+def nearly(colour, levels=2):
+    return pytest.approx(np.array(colour), abs=levels)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif"])
+@pytest.mark.parametrize(("space", "index"), [(65535, "R03"), (2, "")])
+def test_adobe_rgb_told_by_exif_alone(tmp_path, suffix, space, index):
+    path = tmp_path / f"a{suffix}"
+    exif = adobe_exif(space, index)
+    Image.new("RGB", (20, 20), ADOBE_RED).save(path, exif=exif, quality=100, subsampling="4:4:4")
+    assert colour_of(path) == nearly(SRGB_RED, 3)
+
+
+@pytest.mark.parametrize(("space", "index"), [(1, "R98"), (65535, "R98"), (65535, ""), (1, "R03")])
+def test_exif_that_says_anything_else_changes_nothing(tmp_path, space, index):
+    Image.new("RGB", (20, 20), ADOBE_RED).save(tmp_path / "a.png", exif=adobe_exif(space, index))
+    assert colour_of(tmp_path / "a.png") == nearly(ADOBE_RED, 0)
+
+
+P3_RED = (238, 36, 36)  # of (219, 60, 50) in Display P3, by the matrices of CSS Color 4
+
+
+def test_pngs_code_points_and_gamma(tmp_path):
+    path = tmp_path / "a.png"
+    grey, light = (128, 128, 128), (188, 188, 188)  # of half the light: 1.055 * 0.5 ** (1 / 2.4)
+    assert colour_of(png_with(path, grey, gAMA=gama(1.0))) == nearly(light, 1)
+    assert colour_of(png_with(path, grey, cICP=cicp((1, 8)))) == nearly(light, 1)
+    assert colour_of(png_with(path, ADOBE_RED, gAMA=gama(1 / 2.2), cHRM=chrm(WIDE)))[0] > 245
+    for told in ({"gAMA": gama(1 / 2.2)}, {"cICP": cicp(SRGB_POINTS)}, {"gAMA": gama(0)}):
+        assert colour_of(png_with(path, ADOBE_RED, **told)) == nearly(ADOBE_RED, 0)
+    for nonsense in ((0,) * 8, (0.3,) * 8, (0.3127, 0.329, *[0.64, 0.33] * 3)):
+        assert colour_of(png_with(path, ADOBE_RED, cHRM=chrm(nonsense))) == nearly(ADOBE_RED, 0)
+
+
+def test_what_a_png_says_first_counts(tmp_path):
+    """cICP before iCCP before sRGB before gAMA, by PNG's third edition."""
+    path, colour = tmp_path / "a.png", (219, 60, 50)
+    icc = b"x\0\0" + zlib.compress(swapped_profile())
+    told = {"gAMA": gama(1.0)}
+    assert colour_of(png_with(path, colour, **told))[0] > 235
+    told["sRGB"] = b"\0"
+    assert colour_of(png_with(path, colour, **told)) == nearly(colour, 0)
+    told["iCCP"] = icc
+    assert colour_of(png_with(path, colour, **told)) == nearly(colour[::-1])
+    told["cICP"] = cicp(DISPLAY_P3)
+    assert colour_of(png_with(path, colour, **told)) == nearly(P3_RED)
+
+
+def with_code_points(path, points):
+    """An AVIF's first bytes changed to tell other colours than Pillow's sRGB."""
+    Image.new("RGB", (20, 20), (219, 60, 50)).save(path, quality=100, subsampling="4:4:4")
+    data = path.read_bytes()
+    at = data.index(b"colrnclx") + 8
+    path.write_bytes(data[:at] + struct.pack(">HH", *points) + data[at + 4 :])
+    return path
+
+
+def test_an_avifs_code_points(tmp_path):
+    assert colour_of(with_code_points(tmp_path / "a.avif", DISPLAY_P3)) == nearly(P3_RED, 3)
+    for same in (SRGB_POINTS, (2, 2), (1, 1)):
+        assert colour_of(with_code_points(tmp_path / "b.avif", same)) == nearly((219, 60, 50), 3)
+
+
+@pytest.mark.parametrize(("points", "name"), [(PQ, "PQ"), (HLG, "HLG")])
+def test_high_dynamic_range_is_refused(tmp_path, points, name):
+    png = png_with(tmp_path / "a.png", ADOBE_RED, cICP=cicp(points))
+    for path in (png, with_code_points(tmp_path / "a.avif", points)):
+        with pytest.raises(PictureError) as error:
+            load(path)
+        one_line(error, path.name, f"HDR ({name})", "save it as SDR")
+    for wrong in (cicp((9, 10)), cicp((99, 13)), cicp(SRGB_POINTS, full=0)):
+        with pytest.raises(PictureError, match="convert it to sRGB"):
+            load(png_with(tmp_path / "a.png", ADOBE_RED, cICP=wrong))
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "PA", "RGBA"])
+def test_colours_told_count_in_every_mode(tmp_path, mode):
+    image = Image.new("RGBA", (20, 20), (128, 128, 128, 255))
+    image.putpixel((0, 0), (128, 128, 128, 77))
+    if mode in ("P", "PA"):
+        image = image.convert("RGBA").quantize(4)
+    image = image if mode in ("P", "PA") else image.convert(mode)
+    image.save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    gamma = formats.png_chunk(b"gAMA", gama(1.0))
+    (tmp_path / "a.png").write_bytes(data[:33] + gamma + data[33:])
+    picture = load(tmp_path / "a.png")
+    assert (picture.pixels * 255 - 188).abs().max() < 1
+    if mode != "L":
+        assert picture.alpha[0, 0, 0, 0] == pytest.approx(77 / 255, abs=ONE_STEP)
+
+
+# --- 16 bits in other colours ---------------------------------------------------------------------
+
+
+def ramp(channels, alpha=False):
+    """4096 greys as 16-bit samples."""
+    levels = (np.arange(4096) * 65535 / 4095).round().astype(np.uint16).reshape(64, 64, 1)
+    grey = levels.repeat(channels, 2)
+    return np.dstack([grey, np.full_like(levels, 40_000)]) if alpha else grey
+
+
+FOREIGN = {
+    "adobe": color_profile.rgb_profile(color_tags.ADOBE, color_tags.ADOBE_GAMMA),
+    "linear": color_profile.rgb_profile(color_profile.SRGB, 1.0),
+    "p3": color_profile.rgb_profile(color_tags.PRIMARIES[12], None),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize(("channels", "alpha"), [(1, False), (3, False), (3, True)])
+def test_16_bit_levels_survive_another_profile(tmp_path, name, channels, alpha):
+    samples, profile = ramp(channels, alpha), FOREIGN[name]
+    options = {"photometric": "rgb" if channels == 3 else "minisblack", "iccprofile": profile}
+    options |= {"extrasamples": ["unassalpha"]} if alpha else {}
+    tifffile.imwrite(tmp_path / "a.tif", samples.squeeze(), **options)
+    picture = load(tmp_path / "a.tif")
+    assert len(picture.pixels[0, 1].unique()) > 4000
+    if alpha:
+        assert (picture.alpha == 40_000 / 65535).all()
+    samples = np.rint(ramp(3) / 257).astype(np.uint8)
+    Image.fromarray(samples).save(tmp_path / "a.png", icc_profile=profile)
+    steep = 4 if name == "linear" else 1  # the 8-bit samples' own steps, where the curve is steep
+    apart = (picture.pixels - load(tmp_path / "a.png").pixels).abs()[..., 8:, :]
+    assert apart.max() < (steep + 0.5) * ONE_STEP
+
+
+def test_8_and_16_bits_of_the_same_colours_agree(tmp_path):
+    colours = noise(40, 40, 3)
+    for name, profile in FOREIGN.items():
+        Image.fromarray(colours).save(tmp_path / "a.png", icc_profile=profile)
+        deep = colours.astype(np.uint16) * 257
+        tifffile.imwrite(tmp_path / "a.tif", deep, photometric="rgb", iccprofile=profile)
+        apart = (load(tmp_path / "a.tif").pixels - load(tmp_path / "a.png").pixels).abs().max()
+        assert apart < 1.01 * ONE_STEP, name
+
+
+def test_16_bit_pngs_colours_are_told_by_chunks_too(tmp_path):
+    path = save(tensor(ramp(3)), tmp_path / "a.png", bits=16)
+    data = path.read_bytes()
+    place = data.index(b"iCCP") - 4
+    chunk = formats.png_chunk(b"cICP", cicp((1, 8)))
+    path.write_bytes(data[:place] + chunk + data[place:])
+    pixels = load(path).pixels
+    assert len(pixels.unique()) > 4000
+    expected = 1.055 * 0.5 ** (1 / 2.4) - 0.055
+    assert pixels[0, 0, 32, 0] == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_broken_profile_of_16_bits_is_ignored(tmp_path):
+    samples = noise(20, 30, 3, bits=16)
+    for junk in (b"junk" * 50, FOREIGN["p3"][:200], white_ink_profile()):
+        tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", iccprofile=junk)
+        assert torch.equal(load(tmp_path / "a.tif").pixels, tensor(samples))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -35,6 +36,30 @@ def smooth(height: int = 24, width: int = 32) -> np.ndarray:
     """Gentle colours, which lossy formats keep to a few steps; no symmetry."""
     y, x = np.mgrid[:height, :width]
     return np.stack([40 + 4 * x, 60 + 5 * y, 200 - 3 * x - y], axis=-1).astype(np.uint8)
+
+
+def icc(space: bytes, kind: bytes, pcs: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """A minimal ICC v2 profile."""
+    at = 128 + 4 + 12 * len(tags)
+    table, body = struct.pack(">I", len(tags)), b""
+    for name, content in tags.items():
+        content += b"\0" * (-len(content) % 4)
+        table += struct.pack(">4sII", name, at + len(body), len(content))
+        body += content
+    header = struct.pack(">I4sI4s4s4s", at + len(body), b"test", 0x02400000, kind, space, pcs)
+    header += struct.pack(">6H4s", 2000, 1, 1, 0, 0, 0, b"acsp") + bytes(28)
+    header += struct.pack(">3I", 0xF6D6, 0x10000, 0xD32D)
+    return header.ljust(128, b"\0") + table + body
+
+
+def white_ink_profile() -> bytes:
+    """CMYK in which more ink of any kind is lighter: the opposite of what Pillow assumes."""
+    ramp = bytes(range(256))
+    corners = b"".join(bytes([255 * bin(corner).count("1") // 4, 128, 128]) for corner in range(16))
+    matrix = struct.pack(">9i", *(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x10000))
+    lut = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + matrix + ramp * 4 + corners + ramp * 3
+    white = b"XYZ \0\0\0\0" + struct.pack(">3I", 0xF6D6, 0x10000, 0xD32D)
+    return icc(b"CMYK", b"prtr", b"Lab ", {b"wtpt": white, b"A2B0": lut})
 
 
 def swapped_profile() -> bytes:

@@ -32,6 +32,7 @@ from test_image_helpers import (
     LOSS,
     ONE_STEP,
     encoded,
+    icc,
     noise,
     one_line,
     quick,
@@ -39,6 +40,7 @@ from test_image_helpers import (
     smooth,
     swapped_profile,
     tensor,
+    white_ink_profile,
 )
 
 
@@ -122,20 +124,6 @@ def test_lab_tiff(tmp_path):
     assert pixels[..., :8].max() < 0.03
 
 
-def icc(space: bytes, kind: bytes, pcs: bytes, tags: dict[bytes, bytes]) -> bytes:
-    """A minimal ICC v2 profile."""
-    at = 128 + 4 + 12 * len(tags)
-    table, body = struct.pack(">I", len(tags)), b""
-    for name, content in tags.items():
-        content += b"\0" * (-len(content) % 4)
-        table += struct.pack(">4sII", name, at + len(body), len(content))
-        body += content
-    header = struct.pack(">I4sI4s4s4s", at + len(body), b"test", 0x02400000, kind, space, pcs)
-    header += struct.pack(">6H4s", 2000, 1, 1, 0, 0, 0, b"acsp") + bytes(28)
-    header += struct.pack(">3I", 0xF6D6, 0x10000, 0xD32D)
-    return header.ljust(128, b"\0") + table + body
-
-
 def linear_grey_profile() -> bytes:
     white = b"XYZ \0\0\0\0" + struct.pack(">3I", 0xF6D6, 0x10000, 0xD32D)
     return icc(b"GRAY", b"mntr", b"XYZ ", {b"wtpt": white, b"kTRC": b"curv" + bytes(8)})
@@ -150,16 +138,6 @@ def linear_rgb_profile() -> bytes:
         tags[letter + b"XYZ"] = b"XYZ \0\0\0\0" + values
         tags[letter + b"TRC"] = b"curv" + bytes(8)
     return icc(b"RGB ", b"mntr", b"XYZ ", tags)
-
-
-def white_ink_profile() -> bytes:
-    """CMYK in which more ink of any kind is lighter: the opposite of what Pillow assumes."""
-    ramp = bytes(range(256))
-    corners = b"".join(bytes([255 * bin(corner).count("1") // 4, 128, 128]) for corner in range(16))
-    matrix = struct.pack(">9i", *(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x10000))
-    lut = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + matrix + ramp * 4 + corners + ramp * 3
-    white = b"XYZ \0\0\0\0" + struct.pack(">3I", 0xF6D6, 0x10000, 0xD32D)
-    return icc(b"CMYK", b"prtr", b"Lab ", {b"wtpt": white, b"A2B0": lut})
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".avif"])

@@ -10,6 +10,7 @@ From a file to a tensor and back, each room using only those above it; samples a
     sizes          limits, fit, resize
     tensors        Picture; samples to its tensors and back
     color_profile  other colour spaces to sRGB
+    color_tags     what a file says of its colours, as a profile
     opening        a path to a Pillow image, header only
     frames         of several images in a file, the picture
     deep           16-bit samples, which Pillow would cut to 8

@@ -14,12 +14,20 @@ from PIL import ExifTags
 from torch import Tensor
 
 from impasto.errors import PictureError, as_on_disk
-from impasto.pictures.color_profile import foreign_profile, to_srgb
+from impasto.pictures.color_profile import floats_to_srgb, to_srgb
+from impasto.pictures.color_tags import profile_told
 from impasto.pictures.deep import deep_samples
 from impasto.pictures.frames import Opened, open_picture
 from impasto.pictures.opening import READABLE_TEXT, read_bytes
 from impasto.pictures.sizes import check_pixels, check_sides
-from impasto.pictures.tensors import Array, Picture, array_samples, split_alpha, tensor_samples
+from impasto.pictures.tensors import (
+    Array,
+    Picture,
+    array_samples,
+    split_alpha,
+    tensor_samples,
+    white,
+)
 
 PictureSource: TypeAlias = (
     str | os.PathLike[str] | PIL.Image.Image | npt.NDArray[np.generic] | Tensor
@@ -42,6 +50,16 @@ def _shallow(image: PIL.Image.Image, profile: bytes) -> Array:
         image = image.convert("L" if image.mode == "1" else "RGB")
     colour = _channels(to_srgb(image, profile))
     return colour if alpha is None else np.concatenate([colour, _channels(alpha)], axis=-1)
+
+
+def _deep(samples: Array, profile: bytes) -> Array:
+    """Samples of more than 8 bits, alpha last, in sRGB."""
+    if not profile:
+        return samples
+    floats = np.divide(samples, white(samples), dtype=np.float32)
+    colours = floats.shape[2] - (floats.shape[2] in (2, 4))
+    converted = floats_to_srgb(floats[..., :colours], profile)
+    return np.concatenate([converted, floats[..., colours:]], axis=2)
 
 
 def _orientation(image: PIL.Image.Image) -> int:
@@ -72,16 +90,11 @@ def _image_samples(opened: Opened, what: str) -> Array:
     check_sides((image.height, image.width), what)
     samples = deep_samples(image, opened.data, what)
     image.load()
-    orientation, profile = _orientation(image), foreign_profile(image)
+    orientation, profile = _orientation(image), profile_told(image, opened.data, what)
     if around is not None:
         orientation = _orientation(around) if orientation == 1 else orientation
-        profile = profile or foreign_profile(around)
-    if samples is None:
-        samples = _shallow(image, profile)
-    elif profile and samples.dtype != np.float32:  # Pillow's colour management has 8 bits
-        high = (samples.astype(np.uint16) >> 8).astype(np.uint8)
-        grey = high.shape[-1] == 1
-        samples = _shallow(PIL.Image.fromarray(high[..., 0] if grey else high), profile)
+        profile = profile or profile_told(around, b"", what)
+    samples = _shallow(image, profile) if samples is None else _deep(samples, profile)
     return _upright(samples, orientation)
 
 
@@ -129,12 +142,13 @@ def load(source: PictureSource, role: str = "picture") -> Picture:
         role: what messages call it, e.g. ``"photograph"``, ``"painting"``.
 
     Returns:
-        Upright (EXIF), in sRGB (colour profiles are applied, broken ones ignored), with 16-bit
-        precision where the source has it and no colour profile but impasto's own.
+        Upright (EXIF), in sRGB (by ICC profile, cICP, gAMA and cHRM, or EXIF's Adobe RGB; broken
+        profiles are ignored), with 16-bit precision where the source has it.
 
     Raises:
         PictureError: if it is missing, no picture, damaged, wholly transparent, too small, too
-            large (known before decoding), or an array of another shape, type or range.
+            large (known before decoding), of high dynamic range, or an array of another shape,
+            type or range.
     """
     if not isinstance(source, str | os.PathLike):
         return _from_memory(source, role)
