@@ -12,11 +12,21 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
 
 from conftest import impasto
 from impasto.errors import PictureError, as_on_disk
-from impasto.pictures import color_profile, color_tags, formats, load, save
+from impasto.job import memory
+from impasto.pictures import (
+    color_profile,
+    color_tags,
+    formats,
+    load,
+    reading,
+    resize,
+    save,
+    sizes,
+)
 from test_image_helpers import (
     ONE_STEP,
     noise,
@@ -360,3 +370,109 @@ def test_a_broken_profile_of_16_bits_is_ignored(tmp_path):
     for junk in (b"junk" * 50, FOREIGN["p3"][:200], white_ink_profile()):
         tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", iccprofile=junk)
         assert torch.equal(load(tmp_path / "a.tif").pixels, tensor(samples))
+
+
+# --- very large pictures --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def few_pixels_are_many(monkeypatch):
+    monkeypatch.setattr(sizes, "REDUCE_FROM_PIXELS", 600 * 400)
+    monkeypatch.setattr(sizes, "NEEDED_AT_LEAST_PX", 16)
+
+
+def large(channels=3, bits=8):
+    """A smooth picture of 600 x 400 px."""
+    y, x = np.mgrid[0:1:400j, 0:1:600j]
+    planes = np.stack([x, y, 1 - x * y, 0.2 + 0.8 * x], axis=-1)[..., :channels]
+    return (planes * (2**bits - 1)).round().astype(np.uint8 if bits == 8 else np.uint16)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+@pytest.mark.parametrize(("channels", "bits"), [(3, 8), (4, 8), (3, 16), (4, 16)])
+def test_a_very_large_picture_is_read_smaller(
+    tmp_path, few_pixels_are_many, suffix, channels, bits
+):
+    path, samples = tmp_path / f"a{suffix}", large(channels, bits)
+    if not (bits == 16 and suffix in (".jpg", ".webp")) and (channels, suffix) != (4, ".jpg"):
+        alpha = tensor(samples[..., 3:]) if channels == 4 else None
+        save(tensor(samples[..., :3]), path, alpha=alpha, bits=bits)
+        whole, part = load(path), load(path, longest_px=40)
+        assert 80 <= min(part.size) < 160, part.size
+        assert part.notes == (
+            f"picture '{path}': 600 x 400 px are read at {part.size[1]} x {part.size[0]}",
+        )
+        assert part.sha256 == whole.sha256
+        assert torch.equal(part.pixels, load(path, longest_px=40).pixels)
+        small = (27, 40)
+        assert (part.at(small) - whole.at(small)).abs().max() < 3 * ONE_STEP
+        if alpha is not None:
+            assert (resize(part.alpha, small) - resize(whole.alpha, small)).abs().max() < ONE_STEP
+
+
+def test_a_picture_that_is_not_very_large_or_much_larger_is_read_whole(
+    tmp_path, few_pixels_are_many, monkeypatch
+):
+    path = tmp_path / "a.jpg"
+    Image.fromarray(large()).save(path)
+    for enough in (None, 101, 5000):
+        assert load(path, longest_px=enough).size == (400, 600)
+    assert load(path, longest_px=100).size == (200, 300)
+    monkeypatch.undo()
+    assert load(path, longest_px=20).size == (400, 600)
+
+
+def test_hidden_colours_do_not_bleed_where_a_picture_is_read_smaller(tmp_path, few_pixels_are_many):
+    samples = np.full((400, 600, 4), (255, 0, 0, 255), np.uint8)
+    samples[::2] = 0, 255, 0, 0
+    for name, array in (("a.png", samples), ("b.png", samples.astype(np.uint16) * 257)):
+        data = formats.FORMATS[0].encode(array, b"", 0)
+        (tmp_path / name).write_bytes(data)
+        part = load(tmp_path / name, longest_px=40)
+        red = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1).expand_as(part.pixels)
+        assert (part.pixels - red).abs().max() < 1.01 * ONE_STEP
+
+
+def test_turned_pictures_colours_and_palettes_are_read_smaller_too(tmp_path, few_pixels_are_many):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    image = Image.fromarray(large())
+    cases = {
+        "a.jpg": (image, {"exif": exif}),
+        "b.jpg": (image.convert("CMYK"), {}),
+        "c.png": (image.quantize(64), {}),
+        "d.png": (image.convert("L"), {"icc_profile": FOREIGN["linear"]}),
+        "e.png": (image.convert("1"), {}),
+        "f.jpg": (image, {"icc_profile": FOREIGN["adobe"]}),
+    }
+    for name, (each, options) in cases.items():
+        each.save(tmp_path / name, **options)
+        whole, part = load(tmp_path / name), load(tmp_path / name, longest_px=40)
+        small = (40, 27) if name == "a.jpg" else (27, 40)
+        assert (part.at(small) - whole.at(small)).abs().mean() < 3 * ONE_STEP, name
+        assert min(part.size) < 160
+
+
+def test_what_is_needed_is_what_is_read(folder, capsys, few_pixels_are_many):
+    Image.fromarray(large()).save("large.jpg", quality=95)
+    quick = ["--iterations", "1", "--backbone", "vgg16", "-o", "out.png", "--no-checkpoint"]
+    err = impasto(capsys, "stylize", "large.jpg", "large.jpg", *quick, "--size", "32").err
+    assert err.count("600 x 400 px are read at 150 x 100\n") == 2
+    mask = ["--mask", "mask.png", "--region", "white=photo"]
+    Image.fromarray((large() > 99)[..., 0]).save("mask.png")
+    err = impasto(capsys, "stylize", "large.jpg", "large.jpg", *quick, "--size", "32", *mask).err
+    assert "photograph 'large.jpg'" not in err
+    assert "painting 'large.jpg': 600 x 400 px" in err
+
+
+def test_what_would_not_fit_into_memory_is_refused_before_it_is_decoded(
+    folder, capsys, monkeypatch
+):
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 2_000_000_000)
+    monkeypatch.setattr(reading, "OPAQUE_BYTES", 400_000)  # as if it had that many more pixels
+    monkeypatch.setattr(ImageFile.ImageFile, "load", None)
+    words = ["stylize", "photo.png", "charcoal", "--size", "6000"]
+    assert impasto(capsys, *words, status=2).err == (
+        "impasto: photograph 'photo.png' is 96 x 64 px; reading it takes 2.5 GB of memory, "
+        "and there are 1.8 GB; scale it down first\n"
+    )

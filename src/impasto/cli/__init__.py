@@ -90,7 +90,10 @@ def _explain(error: Exception) -> str:
     if os.environ.get(DEBUG):
         traceback.print_exc()
     if isinstance(error, MemoryError) or re.search("out of memory|allocate memory", str(error)):
-        return "out of memory; a smaller --size needs less: half the size, a quarter of it"
+        return (
+            "out of memory; a smaller --size needs less (half the size, a quarter of it), and so "
+            "do smaller pictures"
+        )
     what = f"{type(error).__name__}: {' '.join(str(error).split())}"
     return f"something unexpected went wrong ({what}); {DEBUG}=1 shows where: please report it"
 

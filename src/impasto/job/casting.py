@@ -14,6 +14,7 @@ from torch import Tensor
 from impasto import pictures
 from impasto.config import PHOTO, STARTS, TILE_PX, Config, Size, scale_size, whole_tiles
 from impasto.errors import ConfigError, PictureError, did_you_mean
+from impasto.job import memory
 from impasto.job.recipe import Inputs, Source
 from impasto.job.scene import Area, Painting, Scene
 from impasto.pictures import Picture, PictureSource, color, masks, styles
@@ -84,8 +85,14 @@ def compose(
     given = given or Masks()
     given.check()
     several = list(style) if isinstance(style, list | tuple) else [cast(PictureSource, style)]
-    photograph = canvas(config, given) if content is None else pictures.load(content, "photograph")
-    paintings = load_paintings(several, config, longest_px(photograph, config))
+    if content is None:
+        photograph = canvas(config, given)
+    else:  # a mask is of the file's size, and all of both is wanted then
+        longest = config.size if isinstance(config.size, int) and given.mask is None else None
+        photograph = read(content, "photograph", longest)
+    paintings = load_paintings(
+        several, config, longest_px(photograph, config), whole=bool(given.style_masks)
+    )
     start = None if config.start in STARTS else load_start(config.start)
     scene = Scene(photograph, (Area(tuple(paintings)),), start)
     scene = replace(scene, inputs=inputs_of(photograph, paintings, start))
@@ -95,6 +102,12 @@ def compose(
         raise ConfigError("no painting", "at least one is wanted")
     scene = recoloured(scene, config)
     return as_tile(scene) if config.tileable and content is not None else scene
+
+
+def read(source: PictureSource, role: str, longest: int | None = None) -> Picture:
+    """A picture, as large as it will be looked at or more, if memory suffices to read it."""
+    free = round(memory.SAFE_SHARE * memory.free_bytes(torch.device("cpu")))
+    return pictures.load(source, role, longest, free)
 
 
 def canvas(config: Config, given: Masks) -> Picture:
@@ -146,7 +159,7 @@ def load_start(path: str) -> Picture:
     if hint and not os.path.lexists(path):
         allowed = f"allowed: {', '.join(STARTS)}, or the path of a picture"
         raise ConfigError(f"start {path!r}", allowed, hint)
-    return pictures.load(path, "start picture")
+    return read(path, "start picture")
 
 
 def longest_px(photograph: Picture, config: Config) -> int:
@@ -156,13 +169,16 @@ def longest_px(photograph: Picture, config: Config) -> int:
     return max(photograph.size if isinstance(config.size, str) else config.size)
 
 
-def load_paintings(several: Several, config: Config, longest: int) -> list[Painting]:
+def load_paintings(
+    several: Several, config: Config, longest: int, *, whole: bool
+) -> list[Painting]:
     """Each with its scale and its weight.
 
     Args:
         several: as in ``compose``.
         config: weights, scales and ``style_size`` are read.
         longest: longer side of the result, in pixels.
+        whole: whether all of each is wanted, since masks are of their sizes.
 
     Raises:
         ConfigError: weights or scales for more or fewer paintings.
@@ -178,18 +194,23 @@ def load_paintings(several: Several, config: Config, longest: int) -> list[Paint
                 "one number for each painting is wanted, in their order",
             )
     return [
-        replace(load_painting(source, config, scale, longest), scale=scale, weight=weight)
+        replace(
+            load_painting(source, config, scale, longest, whole=whole), scale=scale, weight=weight
+        )
         for source, scale, weight in zip(several, scales, weights, strict=True)
     ]
 
 
-def load_painting(source: PictureSource, config: Config, scale: float, longest: int) -> Painting:
-    """A picture, a built-in style by its name, or a folder."""
+def load_painting(
+    source: PictureSource, config: Config, scale: float, longest: int, *, whole: bool = False
+) -> Painting:
+    """A picture (whole or as large as is needed), a built-in style by its name, or a folder."""
     if isinstance(source, str):
         source = styles.find(source)
+    looked_at = config.style_size or round(longest * scale)
     if isinstance(source, os.PathLike) and Path(source).is_dir():
-        return load_folder(Path(source), config.style_size or round(longest * scale))
-    picture = pictures.load(source, "painting")
+        return load_folder(Path(source), looked_at)
+    picture = read(source, "painting", None if whole else looked_at)
     return Painting(picture.name, (picture,))
 
 
@@ -206,7 +227,7 @@ def load_folder(folder: Path, longer: int) -> Painting:
         )
     found = []
     for path in paths:
-        picture = pictures.load(path, "painting")
+        picture = read(path, "painting", longer)
         if max(picture.size) > longer:
             size = pictures.fit(picture.size, longer)
             size = scale_size(size, max(1.0, pictures.MIN_SIDE_PX / min(size)))
@@ -377,7 +398,7 @@ def load_mask(source: PictureSource, role: str, size: Size, of: str) -> Picture:
     Raises:
         PictureError: it has another size, or can't be read.
     """
-    mask = pictures.load(source, role)
+    mask = read(source, role)
     if mask.size != size:
         (height, width), (h, w) = mask.size, size
         raise PictureError(

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import torch
 
+SAFE_SHARE = 0.9  # of what is free, that work may be planned with: other programs want some too
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
 

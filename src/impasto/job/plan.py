@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from impasto.config import Config, Size, schedule
 from impasto.errors import ConfigError
+from impasto.job.memory import SAFE_SHARE
 from impasto.network.vgg import VGG, Stage, block_of
 from impasto.transfer.descent import history_of
 from impasto.transfer.walk import LARGEST_SIDE_PX, SMALLEST_SIDE_PX, windows_of
@@ -46,7 +47,6 @@ class Overhead(NamedTuple):
 
 
 WHOLE, IN_WINDOWS = Overhead(340_000_000, 1.38), Overhead(545_000_000, 1.8)
-SAFE_SHARE = 0.9  # of what is free, that a plan may use: other programs want some too
 
 
 @dataclass(frozen=True)

@@ -61,9 +61,9 @@ class Appraiser:
         *,
         size: int = LARGEST_PX,
     ) -> None:
-        self.photograph = None if content is None else pictures.load(content, "photograph")
+        self.photograph = None if content is None else pictures.load(content, "photograph", size)
         source = styles.find(style) if isinstance(style, str) else style
-        self.painting = None if source is None else pictures.load(source, "painting")
+        self.painting = None if source is None else pictures.load(source, "painting", size)
         self.longest = size
         found, heads = weights.perceptual()
         self.network, self.heads = VGG(found.state), heads
@@ -74,7 +74,7 @@ class Appraiser:
         Raises:
             PictureError: it can't be read, or is not of the photograph's shape.
         """
-        picture = pictures.load(source, "picture")
+        picture = pictures.load(source, "picture", self.longest)
         size = at_most(picture.size, self.longest)
         pictures.check_sides(size, f"picture '{picture.name}' at {self.longest} px")
         photograph = painting = None

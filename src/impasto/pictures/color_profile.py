@@ -20,8 +20,7 @@ BRADFORD = np.array(  # XYZ to the eye's cones: ICC.1:2022, annex E
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)  # IEC 61966-2-1, as ICC has it
-# lcms: black stays black; each colour is computed, where a table of 33 steps would do for it.
-NO_TABLE = 0x100
+NO_TABLE = 0x100  # lcms: each colour is computed; by its tables some were off by half an 8-bit step
 BAND_PX = 2**22  # of a picture that is converted at a time
 
 

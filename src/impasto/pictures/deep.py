@@ -46,8 +46,9 @@ def _deep_rgb(image: ImageFile.ImageFile, data: bytes, what: str) -> Array | Non
     other = match[1] + ("B" if order == "L" else "L")
     low = open_image(data, what)
     low.tile = [tile._replace(args=(other, *_arguments(tile)[1:])) for tile in low.tile]
-    high = np.asarray(image).astype(np.uint16)
-    both: npt.NDArray[np.uint16] = high << np.uint16(8) | np.asarray(low)
+    both: npt.NDArray[np.uint16] = np.asarray(image).astype(np.uint16)
+    both <<= 8  # in place: large scans have hundreds of megapixels
+    both |= np.asarray(low)
     return both
 
 

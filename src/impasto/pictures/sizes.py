@@ -14,6 +14,12 @@ MAX_PIXELS = 250_000_000
 """Above the 200 million of today's largest phone cameras; 3 GB as a float tensor."""
 
 
+REDUCE_FROM_PIXELS = 40_000_000
+"""Smaller pictures are read whole, for any result: half a gigabyte as a float tensor."""
+
+NEEDED_TIMES, KEPT_TIMES, NEEDED_AT_LEAST_PX = 4, 2, 256
+"""A picture whose shorter side is four times what is needed is read at twice that or more."""
+
 FAINT, MOSTLY = 1e-6, 0.5  # of alpha: nothing shows; more shows than what is around hides
 
 
@@ -36,6 +42,20 @@ def check_pixels(size: tuple[int, int], what: str) -> None:
         given = f"{width}x{height} px (width x height), {height * width / 1e6:,.0f} megapixels"
         allowed = f"allowed: up to {MAX_PIXELS // 10**6} megapixels"
         raise PictureError(f"{what} is {given}", allowed, "scale it down first")
+
+
+def reduction(size: tuple[int, int], longest_px: int | None) -> int:
+    """By how much a picture of this (height, width) may be read smaller; 1 is whole.
+
+    Args:
+        size: of the file.
+        longest_px: longer side that is needed; None is all.
+    """
+    height, width = size
+    if longest_px is None or height * width < REDUCE_FROM_PIXELS:
+        return 1
+    needed = max(longest_px, NEEDED_AT_LEAST_PX)
+    return min(size) // (KEPT_TIMES * needed) if min(size) >= NEEDED_TIMES * needed else 1
 
 
 def fit(size: tuple[int, int], longer_px: int) -> tuple[int, int]:

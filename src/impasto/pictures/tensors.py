@@ -95,42 +95,46 @@ def tensor_samples(tensor: Tensor, what: str) -> Array:
     return array_samples(array, what, tuple(tensor.shape))
 
 
-def _fill_hidden(colour: Floats, alpha: Floats, what: str) -> Floats:
-    """Replace the colour under alpha 0 by the mean of the visible pixels, weighted by alpha.
-
-    Pixels with any alpha keep their colour exactly, so that a saved picture loads unchanged.
-    """
-    hidden = alpha == 0
-    if hidden.all():
-        hint = "take a picture that shows something"
-        raise PictureError(f"{what} is wholly transparent", "", hint)
-    mean = (colour * alpha).sum(axis=(0, 1), dtype=np.float64) / alpha.sum(dtype=np.float64)
-    return np.where(hidden, mean.astype(np.float32), colour)
-
-
-def _to_tensor(values: Floats) -> Tensor:
-    """(H, W, C) to (1, C, H, W), contiguous, sharing nothing with its source."""
-    return torch.from_numpy(values.transpose(2, 0, 1)[None].copy())
-
-
 def white(samples: Array) -> int:
     """The largest value of samples of this type."""
     return 1 if samples.dtype.kind == "f" else 2 ** (8 * samples.dtype.itemsize) - 1
 
 
+def _fill_hidden(colour: Tensor, alpha: Tensor, what: str) -> None:
+    """Replace the colour under alpha 0 by the mean of the visible pixels, weighted by alpha.
+
+    Pixels with any alpha keep their colour exactly, so that a saved picture loads unchanged.
+    """
+    hidden = alpha[0, 0] == 0
+    if hidden.all():
+        hint = "take a picture that shows something"
+        raise PictureError(f"{what} is wholly transparent", "", hint)
+    shown = alpha.sum(dtype=torch.float64)
+    for plane in colour[0]:
+        mean = (plane * alpha[0, 0]).sum(dtype=torch.float64) / shown
+        plane[hidden] = mean.float()
+
+
+def _planes(samples: Array) -> Tensor:
+    """Samples (H, W, C) as (1, C, H, W) in [0, 1]: a channel at a time, without another copy."""
+    height, width, channels = samples.shape
+    planes = np.empty((1, channels, height, width), np.float32)
+    for channel in range(channels):
+        np.divide(samples[..., channel], white(samples), out=planes[0, channel], dtype=np.float32)
+    return torch.from_numpy(planes)
+
+
 def split_alpha(samples: Array, what: str) -> tuple[Tensor, Tensor | None]:
     """Samples as the tensors (1, 3, H, W) and, unless all is opaque, (1, 1, H, W) of a Picture."""
-    values: Floats = np.divide(samples, white(samples), dtype=np.float32)
-    colour, alpha = values, None
-    if values.shape[-1] in (2, 4):
-        colour, alpha = values[..., :-1], values[..., -1:]
-    if alpha is not None and (alpha == 1).all():
+    count = samples.shape[2]
+    transparent = count in (2, 4)
+    colour = _planes(samples[..., :-1] if transparent else samples)
+    alpha = _planes(samples[..., -1:]) if transparent else None
+    if alpha is not None and bool((alpha == 1).all()):
         alpha = None
     if alpha is not None:
-        colour = _fill_hidden(colour, alpha, what)
-    if colour.shape[-1] == 1:
-        colour = colour.repeat(3, axis=-1)
-    return _to_tensor(colour), None if alpha is None else _to_tensor(alpha)
+        _fill_hidden(colour, alpha, what)
+    return colour.repeat(1, 3 // colour.shape[1], 1, 1) if count < 3 else colour, alpha
 
 
 def _check_tensors(pixels: Tensor, alpha: Tensor | None) -> None:
