@@ -292,7 +292,24 @@ def test_a_painting_is_never_stretched_and_never_enlarged_without_need(
     if min(size) > 16:
         assert max(size) <= max(painting)
         assert size[0] / size[1] == pytest.approx(painting[0] / painting[1], rel=0.07)
-        assert max(size) <= 512 * scale * style_scale * 1.01 + 1
+        longer, (shorter, longest) = 512 * scale * style_scale, sorted(painting)
+        assert longest > 2 * shorter or max(size) <= longer * 1.01 + 1
+        assert size[0] * size[1] <= 2 * (longer * 1.01 + 1) ** 2
+
+
+def test_a_long_paintings_strokes_are_as_broad_as_those_of_a_part_of_it():
+    def factor(height, width, **settings):
+        config = Config(**settings)
+        size = painting_size((96, 128), (192, 256), (height, width), config, 1.0)
+        return max(size) / max(height, width)
+
+    assert factor(1000, 2000) == 128 / 2000  # up to there its longer side is the picture's
+    assert factor(2000, 1000) == 128 / 2000
+    assert factor(1000, 2010) == pytest.approx(128 / 2000, rel=0.01)
+    assert factor(1000, 6000) == pytest.approx(128 / 2000, rel=0.01)
+    assert factor(6000, 1000) == pytest.approx(128 / 2000, rel=0.01)
+    assert factor(300, 15000) == pytest.approx(128 * (2 / (300 * 15000)) ** 0.5, rel=0.01)
+    assert factor(300, 4000, style_size=400) == pytest.approx(200 / 4000, rel=0.1)
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,8 @@ class Config:
         iterations: in all, over all scales; None is the schedule's own number.
         start: ``content``, ``noise``, ``noise*content`` or the path of a picture.
         style_scale: size of the painting against the photograph's: above 1 for broader strokes;
-            one for all paintings, or one for each.
+            one for all paintings, or one for each. A long painting is taken at the size that a part
+            of it would have: its strokes are no finer for its length.
         style_weights: how much each of several paintings counts; () is alike.
         style_size: longer side of the painting in pixels, instead of ``style_scale``.
         color: whose colours the result has: ``painted``, as the style has it; ``luminance``: the

@@ -209,13 +209,18 @@ def load_painting(
         source = styles.find(source)
     looked_at = config.style_size or round(longest * scale)
     if isinstance(source, os.PathLike) and Path(source).is_dir():
-        return load_folder(Path(source), looked_at)
+        return load_folder(Path(source), longest * scale, config.style_size)
     picture = read(source, "painting", None if whole else looked_at)
     return Painting(picture.name, (picture,))
 
 
-def load_folder(folder: Path, longer: int) -> Painting:
-    """All pictures in a folder as one style, each no larger than it will be looked at, in pixels.
+def load_folder(folder: Path, longest_px: float, style_size: int | None) -> Painting:
+    """All pictures in a folder as one style, each no larger than it will be looked at.
+
+    Args:
+        folder: where they are.
+        longest_px: longer side of the result, times ``style_scale``.
+        style_size: as in Config.
 
     Raises:
         PictureError: there is none in it.
@@ -227,7 +232,9 @@ def load_folder(folder: Path, longer: int) -> Painting:
         )
     found = []
     for path in paths:
-        picture = read(path, "painting", longer)
+        picture = read(path, "painting", style_size or round(longest_px))
+        factor = pictures.strokes_factor(picture.size, longest_px)
+        longer = style_size or round(factor * max(picture.size))
         if max(picture.size) > longer:
             size = pictures.fit(picture.size, longer)
             size = scale_size(size, max(1.0, pictures.MIN_SIDE_PX / min(size)))

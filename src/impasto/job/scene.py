@@ -227,13 +227,17 @@ def painting_size(
 ) -> Size:
     """(height, width) at which a painting is compared at one scale; its aspect is kept.
 
-    Its longer side is the photograph's, times ``style_scale`` (or ``style_size`` at the last
-    scale). It is never enlarged, which would add blur and no strokes, unless the network's
-    deepest layer would see nothing of it.
+    Its longer side is the photograph's, times ``style_scale``, unless it is so long that its
+    strokes would be lost: see `pictures.strokes_factor`. Or it is ``style_size`` at the last
+    scale, whatever its shape. It is never enlarged, which would add blur and no strokes, unless
+    the network's deepest layer would see nothing of it.
     """
     fraction = max(scale) / max(final)
-    longer = config.style_size or max(final) * style_scale
-    factor = min(1.0, longer * fraction / max(painting))
+    if config.style_size:
+        factor = config.style_size * fraction / max(painting)
+    else:
+        factor = pictures.strokes_factor(painting, max(final) * style_scale * fraction)
+    factor = min(1.0, factor)
     smallest = minimum_side_px(layer for layer, _ in config.style_layers)
     return scale_size(painting, max(factor, smallest / min(painting)))
 

@@ -93,7 +93,8 @@ class Appraiser:
         assert self.painting is not None
         height, width = self.painting.size
         factor = max(
-            min(1.0, longer / max(height, width)), pictures.MIN_SIDE_PX / min(height, width)
+            min(1.0, pictures.strokes_factor((height, width), longer)),
+            pictures.MIN_SIDE_PX / min(height, width),
         )
         return self.painting.at(scale_size((height, width), factor))
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         periodic,
         resize,
         resize_around,
+        strokes_factor,
     )
     from impasto.pictures.tensors import Picture, to_pil
     from impasto.pictures.writing import check_file, check_target, most_bits, save
@@ -66,6 +67,7 @@ __all__ = [
     "resize_around",
     "save",
     "srgb_profile",
+    "strokes_factor",
     "to_pil",
 ]
 
@@ -83,6 +85,7 @@ _ROOMS = {
         "periodic",
         "resize",
         "resize_around",
+        "strokes_factor",
     ),
     "tensors": ("Picture", "to_pil"),
     "writing": ("check_file", "check_target", "most_bits", "save"),

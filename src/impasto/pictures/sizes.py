@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,14 @@ MIN_SIDE_PX = 16
 
 MAX_PIXELS = 250_000_000
 """Above the 200 million of today's largest phone cameras; 3 GB as a float tensor."""
+
+LONG = 2
+"""Times its width: few paintings on canvas are longer. Scrolls, friezes and photographed bands are.
+"""
+
+MOST_AREA = 2.0
+"""Times the square on the picture's longer side: looking at so many pixels once takes about as much
+memory as an iteration on a picture of 3 : 2, which also keeps what its gradient needs."""
 
 
 REDUCE_FROM_PIXELS = 40_000_000
@@ -126,6 +136,20 @@ def resize_around(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     tall = resize(pixels.repeat(1, 1, 3, 1), (3 * height, pixels.shape[3]))
     tall = tall.narrow(2, height, height)
     return resize(tall.repeat(1, 1, 1, 3), (height, 3 * width)).narrow(3, width, width).contiguous()
+
+
+def strokes_factor(size: tuple[int, int], longer_px: float) -> float:
+    """What a painting of this (height, width) is scaled by, so that its strokes suit a picture
+    whose longer side is ``longer_px``; above 1 it would be enlarged.
+
+    Its longer side becomes the picture's. But a scroll's strokes are no finer for its length: one
+    that is more than LONG times as long as it is wide is scaled as a part of it would be that is
+    LONG times as long as wide. The scroll then has more pixels than the picture, at most
+    MOST_AREA times the square on its longer side: memory is planned for the picture.
+    """
+    longest, shortest = max(size), min(size)
+    by_side = longer_px / min(longest, LONG * shortest)
+    return min(by_side, longer_px * math.sqrt(MOST_AREA / (longest * shortest)))
 
 
 def periodic(pixels: Tensor) -> Tensor:
