@@ -18,8 +18,9 @@ from impasto.network import weights
 from impasto.network.vgg import VGG
 from impasto.pictures import styles
 from impasto.transfer import losses
-from impasto.transfer.evaluation import Evaluator, Region, look, ran_out_of_memory
-from impasto.transfer.walk import walk
+from impasto.transfer.evaluation import Evaluator, Region, at_layers, look, ran_out_of_memory
+from impasto.transfer.moments import Moments
+from impasto.transfer.walk import extended, walk
 
 EXACT = torch.float64
 VGG19 = (2, 2, 4, 4, 4)
@@ -145,6 +146,72 @@ def test_the_gradient_is_that_of_finite_differences(name, side, monkeypatch):
         assert (ahead.loss - back.loss) / (2 * step) == pytest.approx(slope, rel=1e-3)
 
 
+def mirrored(x):
+    """A picture with what is left of its sides, to multiples of 16, mirrored below and beside."""
+    height, width = x.shape[2:]
+    rows, columns = ([*range(n), *range(n - 1, n - 1 - -n % 16, -1)] for n in (height, width))
+    return x[:, :, rows][..., columns]
+
+
+def written_out(evaluate, network, x):
+    """The loss, the slow and obvious way: each position counts by its pixels in the picture."""
+    shown = mirrored(x)
+    inside = torch.zeros_like(shown[:, :1])
+    inside[..., : x.shape[2], : x.shape[3]] = 1
+    features = network(shown, evaluate.objective.layers)
+    total = losses.total_variation(x.detach())[0] * evaluate.objective.tv_weight
+    for term in evaluate.objective.terms:
+        F = features[term.layer]
+        stride = shown.shape[2] // F.shape[2]
+        share = inside.unfold(2, stride, stride).unfold(3, stride, stride).mean((4, 5))
+        if isinstance(term, losses.Content):
+            height, width = term.target.shape[2:]
+            assert not share[..., height:, :].any()
+            assert not share[..., width:].any()
+            squared = (F[..., :height, :width] - term.target).square()
+            total += term.weight * (squared * share[..., :height, :width]).sum()
+        else:
+            flat, count = F[0].flatten(1), share.flatten()
+            mean = (flat * count).sum(1) / count.sum()
+            covariance = (flat * count) @ flat.T / count.sum() - torch.outer(mean, mean)
+            total += term.weight * term.distance(Moments(mean, covariance, float(count.sum())))
+    return total
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("size", [(97, 143), (80, 95), (17, 31)])
+def test_a_side_that_is_no_multiple_of_16_is_mirrored_and_counts_by_its_pixels(name, size):
+    config = replace(CONFIGS[name], tv_weight=0.0, distance="gram")
+    evaluate, _, x = evaluators(config, size, None)
+    found, leaf = evaluate(x), x.clone().requires_grad_()
+    expected = written_out(evaluate, evaluate.network, leaf)
+    (gradient,) = torch.autograd.grad(expected, leaf)
+    assert found.loss == pytest.approx(expected.item(), rel=1e-9)
+    assert relative(found.gradient, gradient) < 1e-9
+
+
+def test_nothing_is_mirrored_and_everything_counts_alike_where_sides_are_multiples_of_16():
+    x = noise_picture(48, 160)
+    assert extended(x) is x
+    assert at_layers(None, ["relu1_1", "relu5_1"], x) == {}
+    assert set(at_layers(None, ["relu1_1", "relu2_1", "relu5_1"], x[:, :, :46])) == {"relu5_1"}
+
+
+def test_the_deepest_layer_pulls_at_the_right_and_lower_borders_as_at_the_others():
+    """Without the last strip, which poolings leave out, it pulled half as much and less."""
+    energy, alone = 0.0, (("relu5_1", 1.0),)
+    config = replace(Config(), strength=1.0, tv_weight=0.0, style_layers=alone, distance="gram")
+    for seed in range(6):
+        network = VGG(small_state(seed=seed), edges="replicate")
+        regions = [Region.whole(noise_picture(143, 175, 50))]
+        x = noise_picture(143, 175, 10 + seed)
+        energy += Evaluator(network, x, regions, config)(x).gradient[0].square().sum(0)
+    left, right = (float(energy[32:-32, part].mean()) for part in (slice(16), slice(-16, None)))
+    upper, lower = (float(energy[part, 32:-32].mean()) for part in (slice(16), slice(-16, None)))
+    assert 0.5 < right / left < 2.5
+    assert 0.5 < lower / upper < 2.5
+
+
 @pytest.mark.parametrize("side", [64, 100])
 def test_features_and_moments_are_those_of_the_whole(side, exact_network):
     picture, layers = noise_picture(121, 150, 1, EXACT), ["conv1_1", "relu3_2", "relu5_1"]
@@ -152,7 +219,9 @@ def test_features_and_moments_are_those_of_the_whole(side, exact_network):
     assert list(maps) == layers[1:]
     assert list(found) == layers[:2]
     for layer, F in maps.items():
-        torch.testing.assert_close(F, exact_network(picture, layers)[layer])
+        height, width = F.shape[2:]
+        whole = exact_network(extended(picture), layers)[layer]
+        torch.testing.assert_close(F, whole[..., :height, :width])
     _, (expected,) = look(exact_network, picture, None, moments=layers)
     for layer, (mean, covariance, positions) in found.items():
         torch.testing.assert_close(mean, expected[layer].mean)

@@ -16,6 +16,7 @@ from impasto.transfer import walk
 from impasto.transfer.descent import STALLED
 from impasto.transfer.evaluation import Evaluator, Region
 from impasto.transfer.optimize import Subject, changes, enlarge, optimize
+from impasto.transfer.walk import extended_size
 
 SIZE = (190, 256)
 QUICK = Config(iterations=18)
@@ -175,7 +176,7 @@ def test_one_that_can_go_no_further_says_so_once_and_counts_to_the_end():
 
 
 def test_a_finer_scale_that_begins_with_nonsense_leaves_the_coarser_ones_picture():
-    kept, faulty = [], Faulty(lambda _, x: x.shape[2:] == SIZE)
+    kept, faulty = [], Faulty(lambda _, x: x.shape[2:] == extended_size(SIZE))
     with pytest.raises(DivergenceError):
         kept.extend(optimize(faulty, subject(), SIZE, QUICK))
     assert kept

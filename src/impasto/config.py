@@ -197,7 +197,8 @@ class Config:
         style_layers: names and weights of the layers that hold the painting's manner.
         distance: how styles are compared: ``wasserstein`` (means and covariances) or ``gram``.
         pooling: ``max`` or ``average``.
-        edges: what the network sees beyond the picture: ``replicate`` or ``zeros``.
+        edges: what the network sees beyond the picture, which is mirrored until its sides are
+            multiples of 16 px: ``replicate`` or ``zeros``.
         tileable: whether the result goes on without a seam where copies of it are laid side by
             side; its sides are then multiples of TILE_PX. The photograph's opposite
             borders are brought together first, and near them it counts less.

@@ -18,6 +18,7 @@ from impasto.transfer.descent import Adam
 from impasto.transfer.evaluation import Evaluator, Region, point_at
 from impasto.transfer.losses import Content, Objective, Style, wasserstein
 from impasto.transfer.moments import Moments
+from impasto.transfer.tiles import positions_of
 
 MOST_ACTIVE = 6  # feature maps of each layer and picture
 STRONGEST = 32  # channels of a Gram matrix that are shown
@@ -57,7 +58,7 @@ def network_layers(network: VGG, size: Size, config: Config) -> list[Layer]:
         if index and block_of(network.names[index - 1]) < block_of(name):
             sees_px += stride // 2  # the pooling's
         sees_px += (KERNEL_PX - 1) * stride
-        height, width = size[0] // stride, size[1] // stride
+        height, width = positions_of(size, stride)
         uses = content.get(name, ""), style.get(name, "")
         found.append(Layer(name, network.channels(name), height, width, sees_px, *uses))
     return found

@@ -22,7 +22,7 @@ from impasto.config import SMALLEST_SIZE_PX, Config, Size, Weighted
 from impasto.errors import DivergenceError, PictureError
 from impasto.job.job import CTRL_C, Job, check_layers, check_size, network_of
 from impasto.job.session import Session
-from impasto.transfer.evaluation import look
+from impasto.transfer.evaluation import at_layers, look
 from impasto.transfer.losses import variation
 from impasto.transfer.optimize import Step
 
@@ -155,12 +155,14 @@ def content_parts(job: Job, effort: Effort) -> Iterator[Part]:
         job, pooling="average", edges="replicate", units="sums", strength=None, alpha=1.0, beta=0.0
     )
     network = network_of(job.backbone, known.config)
-    maps, _ = look(network, pictures.resize(job.photograph.pixels, job.size), None, maps=LAYERS)
+    photograph = pictures.resize(job.photograph.pixels, job.size)
+    maps, _ = look(network, photograph, None, maps=LAYERS)
+    shares = at_layers(None, LAYERS, photograph)
     for layer, count in zip(LAYERS, effort.content, strict=True):
         part = known.with_settings(
             content_layers=((layer, 1.0),),
             style_layers=((layer, 1.0),),  # which beta makes weigh nothing
-            alpha=2 / variation(maps[layer]),  # the loss is the fraction of variance lost
+            alpha=2 / variation(maps[layer], shares.get(layer)),  # the loss is the fraction lost
             tv_weight=SMOOTHNESS,
             iterations=count,
         )

@@ -15,7 +15,12 @@ from impasto.errors import ConfigError
 from impasto.job.memory import SAFE_SHARE
 from impasto.network.vgg import VGG, Stage, block_of
 from impasto.transfer.descent import history_of
-from impasto.transfer.walk import LARGEST_SIDE_PX, SMALLEST_SIDE_PX, windows_of
+from impasto.transfer.walk import (
+    LARGEST_SIDE_PX,
+    SMALLEST_SIDE_PX,
+    extended_size,
+    windows_of,
+)
 
 FLOAT_BYTES, PICTURE_CHANNELS = 4, 3
 GIGABYTE = 1e9
@@ -132,13 +137,13 @@ def work_bytes(
     layers = [layer for layer, _ in (*config.content_layers, *config.style_layers)]
     pixels, (_, iterations) = size[0] * size[1], schedule(size, config)[-1]
     pairs = min(history_of(pixels), iterations) if config.optimizer == "lbfgs" else 0
-    given = sum(height * width for height, width in originals)
+    given, seen = sum(height * width for height, width in originals), extended_size(size)
     floats = PICTURE_CHANNELS * float((PICTURES + 2 * pairs) * pixels + given)
     for layer, _ in config.content_layers:
         floats += network.channels(f"conv{layer[4:]}") * pixels / 4 ** (block_of(layer) - 1)
     floats += float((REGION_CHANNELS * regions + KEEP_CHANNELS * keep) * pixels)
     overhead = WHOLE if side is None else IN_WINDOWS
-    floats += overhead.gaps * maps(network.stages(layers, apart=side is not None), size, side)
+    floats += overhead.gaps * maps(network.stages(layers, apart=side is not None), seen, side)
     return overhead.lasting_bytes + REGION_BYTES * regions + round(floats * FLOAT_BYTES)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from impasto.config import CONTENT_AT_HALF
 from impasto.network.vgg import VGG
-from impasto.transfer.evaluation import look
+from impasto.transfer.evaluation import at_layers, look
 from impasto.transfer.losses import LEAST_GAP, total_variation, variation, wasserstein
 from impasto.transfer.moments import Moments
 
@@ -148,9 +148,17 @@ def ssim(a: Tensor, b: Tensor) -> float:
 
 def lost(network: VGG, picture: Tensor, photograph: Tensor) -> float:
     """The fraction of the photograph's feature variance that is gone, as the default's content."""
-    with torch.no_grad():
-        found, wanted = (network(x, [CONTENT_LAYER])[CONTENT_LAYER] for x in (picture, photograph))
-    return float((found - wanted).square_().sum()) / variation(wanted)
+    found, wanted = (content_of(network, each) for each in (picture, photograph))
+    share = at_layers(None, [CONTENT_LAYER], photograph).get(CONTENT_LAYER)
+    squared = (found - wanted).square_()
+    gone = squared if share is None else squared.mul_(share)
+    return float(gone.sum()) / variation(wanted, share)
+
+
+def content_of(network: VGG, picture: Tensor) -> Tensor:
+    """What of a picture is compared with a photograph's, (1, channels, h, w)."""
+    maps, _ = look(network, picture, None, maps=[CONTENT_LAYER])
+    return maps[CONTENT_LAYER]
 
 
 def style_distances(

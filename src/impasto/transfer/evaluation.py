@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from impasto.config import Config, split_layer
+from impasto.config import Config, Size, split_layer
 from impasto.transfer.descent import Point
 from impasto.transfer.losses import (
     DISTANCES,
@@ -29,8 +29,8 @@ from impasto.transfer.losses import (
     total_variation,
 )
 from impasto.transfer.moments import Moments, Sums, blend, pooled
-from impasto.transfer.tiles import Box
-from impasto.transfer.walk import Network, blank, walk
+from impasto.transfer.tiles import Box, positions_of
+from impasto.transfer.walk import Network, blank, folded, walk
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ def point_at(network: Network, loss: Objective, x: Tensor, side: int | None) -> 
     while passes:  # and what is done with may go
         gradient = passes.pop().backward(tally, gradient)
     assert gradient is not None, "an objective has a layer"
-    gradient = gradient.contiguous()
+    gradient = folded(gradient, (x.shape[2], x.shape[3])).contiguous()
     if loss.tv_weight:
         tv, by_x = total_variation(x, around=network.around)
         losses["tv"] = loss.tv_weight * tv
@@ -107,18 +107,17 @@ def look(
         moments: layers whose moments are: a mapping for each of ``where``.
         where: parts of the picture, (1, 1, H, W) in [0, 1]; None is all of it.
     """
-    height, width = picture.shape[2:]
+    full: Size = (picture.shape[2], picture.shape[3])
     whole: dict[str, Tensor] = {}
-    parts = [at_layers(each, moments) for each in where]
+    parts = [at_layers(each, moments, picture) for each in where]
     sums: list[defaultdict[str, Sums]] = [defaultdict(Sums) for _ in parts]
 
     def visit(layer: str, F: Tensor, box: Box) -> None:
         if layer in moments:
             for each, part in zip(sums, parts, strict=True):
-                each[layer].add(F, box.cut(part[layer]) if part else None)
+                each[layer].add(F, box.cut(part[layer]) if layer in part else None)
         if layer in maps:
-            stride = stride_of(layer)
-            size = (height // stride, width // stride)
+            size = positions_of(full, stride_of(layer))
             whole.setdefault(layer, F if box.size == size else blank(F, size))
             if box.size != size:
                 box.cut(whole[layer]).copy_(F)
@@ -133,14 +132,26 @@ def stride_of(layer: str) -> int:
     return 1 << (split_layer(layer)[1] - 1)
 
 
-def at_layers(where: Tensor | None, layers: Iterable[str]) -> dict[str, Tensor]:
-    """How far each position of each layer is in a part of the picture; {} for all of it.
+def at_layers(where: Tensor | None, layers: Iterable[str], picture: Tensor) -> dict[str, Tensor]:
+    """How far each position of each layer is in a part of the picture.
 
-    A position stands for the pixels that are pooled into it, and counts by their mean.
+    A position stands for the pixels that are pooled into it, and counts by their mean, of which
+    those beyond the picture are 0. Layers are left out whose positions all count alike.
+
+    Args:
+        where: which part, (1, 1, H, W) in [0, 1]; None is all of the picture.
+        layers: by name.
+        picture: (1, 3, H, W).
     """
-    if where is None:
-        return {}
-    return {layer: nnf.avg_pool2d(where, stride_of(layer)) for layer in layers}
+    *_, height, width = picture.shape
+    all_ = picture.new_ones(1, 1, height, width) if where is None else where
+    found = {}
+    for layer in layers:
+        stride = stride_of(layer)
+        down, across = -height % stride, -width % stride
+        if where is not None or down or across:
+            found[layer] = nnf.avg_pool2d(nnf.pad(all_, [0, across, 0, down]), stride)
+    return found
 
 
 def objective_of(
@@ -162,14 +173,15 @@ def objective_of(
         Part(
             region.name,
             1.0 if region.where is None else float(region.where.mean()),
-            at_layers(region.where, style),
+            at_layers(region.where, style, photograph),
             moments,
             wanted[id(region.styles)],
         )
         for region, moments in zip(regions, found, strict=True)
     ]
     inside = away_from_borders(photograph) if config.tileable else None
-    return objective(maps, parts, config, at_layers(inside, content))
+    shares = at_layers(None, content, photograph)
+    return objective(maps, parts, config, shares, at_layers(inside, content, photograph))
 
 
 def away_from_borders(picture: Tensor) -> Tensor:

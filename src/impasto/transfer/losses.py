@@ -166,10 +166,19 @@ DISTANCES: Mapping[str, Distance] = MappingProxyType(
 )
 
 
-def variation(P: Tensor) -> float:
-    """Sum (P - mean)^2, the mean each channel's own over its positions; never quite 0."""
-    varied = (P - P.mean((2, 3), keepdim=True)).square_().sum()
-    return float(at_least(varied, torch.linalg.vector_norm(P).square()))
+def variation(P: Tensor, share: Tensor | None = None) -> float:
+    """Sum (P - mean)^2, the mean each channel's own over its positions; never quite 0.
+
+    Args:
+        P: features (1, channels, h, w).
+        share: how much each position counts, (1, 1, h, w); None is all alike.
+    """
+    if share is None:
+        varied = (P - P.mean((2, 3), keepdim=True)).square_().sum()
+        return float(at_least(varied, torch.linalg.vector_norm(P).square()))
+    mean = (P * share).sum((2, 3), keepdim=True) / share.sum()
+    varied = (P - mean).square_().mul_(share).sum()
+    return float(at_least(varied, P.square().mul_(share).sum()))
 
 
 def at_least(value: Tensor, energy: Tensor) -> Tensor:
@@ -330,6 +339,7 @@ def objective(
     content: Features,
     parts: Sequence[Part],
     config: Config,
+    shares: Mapping[str, Tensor] = NOWHERE_LESS,
     where: Mapping[str, Tensor] = NOWHERE_LESS,
 ) -> Objective:
     """The loss that config asks for, from what the network sees of the pictures.
@@ -345,12 +355,16 @@ def objective(
         content: the photograph's features at config's content layers.
         parts: of the picture, each with its style.
         config: distance, layers, units, strength, alpha, beta and tv_weight are read.
-        where: by content layer, how much each position counts; without it, all alike.
+        shares: by content layer, how much of each position is of the picture; without it, all.
+        where: likewise, how much each position counts; without it, its share.
     """
     sums = config.units == "sums"
-    terms = (_paper_terms if sums else _balanced_terms)(content, parts, config)
+    variations = {layer: variation(content[layer], shares.get(layer)) for layer in content}
+    terms = (_paper_terms if sums else _balanced_terms)(content, variations, parts, config)
     counted = (
-        replace(term, where=where.get(term.layer)) if isinstance(term, Content) else term
+        replace(term, where=where.get(term.layer, shares.get(term.layer)))
+        if isinstance(term, Content)
+        else term
         for term in terms
     )
     smooth = config.tv_weight * (1.0 if sums else config.weights()[1])
@@ -358,12 +372,12 @@ def objective(
 
 
 def _paper_terms(
-    content: Features, parts: Sequence[Part], config: Config
+    content: Features, variations: Mapping[str, float], parts: Sequence[Part], config: Config
 ) -> tuple[Content | Style, ...]:
     styles = [weighted(part.styles(config), config.beta) for part in parts]
     alpha = config.alpha
     if alpha is None:  # the balance of strength 0.5, in the paper's units
-        whole = sum(w * variation(content[layer]) / 2 for layer, w in config.content_layers)
+        whole = sum(w * variations[layer] / 2 for layer, w in config.content_layers)
         style = sum(part.total(terms) for part, terms in zip(parts, styles, strict=True))
         alpha = CONTENT_AT_HALF * style / whole
     factors = {layer: alpha / 2 * weight for layer, weight in config.content_layers}
@@ -371,13 +385,13 @@ def _paper_terms(
 
 
 def _balanced_terms(
-    content: Features, parts: Sequence[Part], config: Config
+    content: Features, variations: Mapping[str, float], parts: Sequence[Part], config: Config
 ) -> tuple[Content | Style, ...]:
     alpha, beta = config.weights()
     content_total = sum(weight for _, weight in config.content_layers)
     least = LEAST_GAP * sum(weight for _, weight in config.style_layers)
     factors = {
-        layer: alpha * weight / content_total / variation(content[layer])
+        layer: alpha * weight / content_total / variations[layer]
         for layer, weight in config.content_layers
     }
     styles: list[Style] = []

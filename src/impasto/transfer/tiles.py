@@ -40,6 +40,11 @@ class Box(NamedTuple):
         """The same part of a map whose positions are so many of this one's apart, rounded down."""
         return Box(*(edge // stride for edge in self))
 
+    def clipped(self, size: Size) -> Box:
+        """What of it lies on a map of this (height, width)."""
+        (height, width), (top, left, bottom, right) = size, self
+        return Box(min(top, height), min(left, width), min(bottom, height), min(right, width))
+
     def pieces(self, size: Size) -> Iterator[tuple[Box, Box]]:
         """It in parts that lie on a map of this (height, width), which goes on around its edges.
 
@@ -72,6 +77,23 @@ class Window:
     def owned(self, stride: int) -> Box:
         """Its own part in the coordinates of what it sees, on a map of that stride."""
         return self.own.shrunk(stride).within(self.seen.shrunk(stride))
+
+    def shown(self, stride: int, size: Size) -> tuple[Box, Box]:
+        """What of its own part lies on the first (height, width) of a map of that stride.
+
+        Given twice: on the map, and in the coordinates of what the window sees.
+        """
+        own = self.own.shrunk(stride).clipped(size)
+        return own, own.within(self.seen.shrunk(stride))
+
+
+def positions_of(size: Size, stride: int) -> Size:
+    """(height, width) of a map whose positions stand for stride x stride of this one's.
+
+    Of the last ones a part may lie beyond it.
+    """
+    height, width = (-(-length // stride) for length in size)
+    return height, width
 
 
 def windows(

@@ -4,6 +4,10 @@ A picture too large for the memory is walked through twice. On the way to the de
 small maps between the network's stages are kept, and a bit for each feature behind a stage's last
 layer; on the way back each window is computed again as far as that layer, with gradients. A window
 sees what its own positions depend on, so nothing is approximated.
+
+Poolings leave out what is left of an odd side: up to 15 px that the deep layers would never see. So
+the network is shown more, the picture mirrored at its right and lower border, and of the features
+those that stand for something of the picture are given.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from torch import Tensor
 
 from impasto.config import Size
 from impasto.transfer.losses import Tally
-from impasto.transfer.tiles import Box, Window, windows
+from impasto.transfer.tiles import Box, Window, positions_of, windows
 
 Visit = Callable[[str, Tensor, Box], None]  # a layer, a part of its features, and which part
 
@@ -26,6 +30,9 @@ Visit = Callable[[str, Tensor, Box], None]  # a layer, a part of its features, a
 # Of a stage's input position; a stage that makes more takes smaller windows. The first stage's, so
 # that a window's side is in pixels there.
 REFERENCE_FLOATS = 192.0
+
+
+WHOLE_PX = 16  # sides that are multiples of it are halved by VGG's four poolings without a rest
 
 
 SMALLEST_SIDE_PX = 64  # of a window: below it halos are most of the work
@@ -104,6 +111,7 @@ class Pass:
         stage: the part of the network.
         entering: what enters it, (1, channels, height, width).
         windows: of that map.
+        inside: (height, width) of what of that map stands for something of the picture.
         kept: what it made of its only window, where gradients will be asked for.
         gates: of the whole map, packed, where there are several windows.
     """
@@ -111,6 +119,7 @@ class Pass:
     stage: Stage
     entering: Tensor
     windows: list[Window]
+    inside: Size
     kept: Computed | None = None
     gates: list[Tensor] = field(default_factory=list)
 
@@ -163,8 +172,13 @@ class Pass:
 
     def _show(self, features: Mapping[str, Tensor], window: Window, visit: Visit) -> None:
         for layer, F in features.items():
-            stride = self.stage.stride(layer)
-            visit(layer, window.owned(stride).cut(F.detach()), window.own.shrunk(stride))
+            box, own = self._shown(window, layer)
+            visit(layer, own.cut(F.detach()), box)
+
+    def _shown(self, window: Window, layer: str) -> tuple[Box, Box]:
+        """A window's own positions of a layer: on the layer's map, and on what it made of it."""
+        stride = self.stage.stride(layer)
+        return window.shown(stride, positions_of(self.inside, stride))
 
     def backward(self, tally: Tally, by_leaving: Tensor | None) -> Tensor:
         """The loss's gradient by the map that enters, given that by the map that leaves, if any."""
@@ -217,8 +231,7 @@ class Pass:
 
         It holds F's numbers and not F, whose hook it may become: no cycle keeps the maps alive.
         """
-        stride = self.stage.stride(layer)
-        own, box, detached = window.owned(stride), window.own.shrunk(stride), F.detach()
+        (box, own), detached = self._shown(window, layer), F.detach()
 
         def add(gradient: Tensor) -> Tensor:
             total = gradient.clone()
@@ -248,15 +261,55 @@ def walk(
         keep: whether to keep what the passes' ``backward`` needs.
     """
     passes: list[Pass] = []
-    entering: Tensor | None = picture
+    inside: Size = (picture.shape[2], picture.shape[3])
+    entering: Tensor | None = extended(picture)
     for stage in network.stages(layers, apart=side is not None):
         assert entering is not None, "only the last stage gives no map"
         height, width = entering.shape[2:]
         several = windows_of(stage, (height, width), side, around=network.around)
-        this = Pass(stage, entering, several)
+        this = Pass(stage, entering, several, inside)
         entering = this.forward(visit, keep=keep)
+        inside = positions_of(inside, stage.shrinks)
         passes.append(this)
     return passes
+
+
+def extended_size(size: Size) -> Size:
+    """(height, width) of what the network is shown of a picture of this size."""
+    height, width = (-(-length // WHOLE_PX) * WHOLE_PX for length in size)
+    return height, width
+
+
+def mirrored(length: int, whole: int) -> Tensor:
+    """Which of so many positions is seen at each of ``whole``, forth and back in turns."""
+    place = torch.arange(whole) % (2 * length)
+    return torch.minimum(place, 2 * length - 1 - place)
+
+
+def extended(picture: Tensor) -> Tensor:
+    """A picture (1, 3, H, W) as the network is shown it, mirrored beyond its last row and column.
+
+    Where both sides are multiples of WHOLE_PX it is the picture itself.
+    """
+    for axis, whole in zip(
+        (2, 3), extended_size((picture.shape[2], picture.shape[3])), strict=True
+    ):
+        if whole != picture.shape[axis]:
+            index = mirrored(picture.shape[axis], whole).to(picture.device)
+            picture = picture.index_select(axis, index)
+    return picture
+
+
+def folded(gradient: Tensor, size: Size) -> Tensor:
+    """The gradient by a picture of this (height, width), from that by its `extended`."""
+    for axis, length in zip((2, 3), size, strict=True):
+        whole = gradient.shape[axis]
+        if whole != length:
+            own = gradient.narrow(axis, 0, length).clone()
+            index = mirrored(length, whole)[length:].to(gradient.device)
+            beyond = gradient.narrow(axis, length, whole - length)
+            gradient = own.index_add_(axis, index, beyond)
+    return gradient
 
 
 def windows_of(
