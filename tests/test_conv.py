@@ -166,11 +166,13 @@ def test_in_float32_it_is_as_near_to_float64_as_the_direct_convolution_is(monkey
     assert ours < max(2 * direct, 1e-4)
 
 
+@pytest.mark.parametrize("around", [(True, True), (True, False), (False, True)])
 @pytest.mark.parametrize("size", [(5, 7), (1, 4), (8, 8)])
-def test_a_map_continued_around_its_edges_is_pytorchs_circular_padding(size):
+def test_a_map_continued_around_its_edges_is_pytorchs_circular_padding(size, around):
     x = torch.randn(1, 3, *size, dtype=torch.float64, requires_grad=True)
-    expected = torch.nn.functional.pad(x, [1] * 4, mode="circular")
-    assert torch.equal(continued(x), expected)
+    down, across = around
+    expected = torch.nn.functional.pad(x, [int(across)] * 2 + [int(down)] * 2, mode="circular")
+    assert torch.equal(continued(x, around), expected)
     upstream = torch.randn_like(expected)
-    gradients = [torch.autograd.grad(y, x, upstream)[0] for y in (continued(x), expected)]
+    gradients = [torch.autograd.grad(y, x, upstream)[0] for y in (continued(x, around), expected)]
     torch.testing.assert_close(*gradients)

@@ -17,7 +17,7 @@ from impasto.config import PRESETS, Config
 from impasto.network import weights
 from impasto.network.vgg import VGG
 from impasto.pictures import styles
-from impasto.transfer import losses
+from impasto.transfer import evaluation, losses
 from impasto.transfer.evaluation import Evaluator, Region, at_layers, look, ran_out_of_memory
 from impasto.transfer.moments import Moments
 from impasto.transfer.walk import extended, walk
@@ -74,9 +74,20 @@ def test_so_they_are_at_any_size_and_in_any_windows(size, side, pooling, edges):
 
 
 @pytest.mark.usefixtures("small_windows")
-@pytest.mark.parametrize(("size", "side"), [((96, 144), 48), ((112, 80), 24)])
-def test_a_tile_in_windows_is_that_of_the_whole(size, side):
-    whole, tiled, x = evaluators(replace(Config(), tileable=True), size, side)
+@pytest.mark.parametrize("edges", ["replicate", "zeros"])
+@pytest.mark.parametrize(
+    ("tileable", "size", "side"),
+    [
+        (True, (96, 144), 48),
+        (True, (112, 80), 24),
+        ("horizontally", (97, 144), 48),
+        ("vertically", (112, 81), 24),
+        ("horizontally", (30, 144), 48),  # one window across the way that it does not go around
+    ],
+)
+def test_a_tile_in_windows_is_that_of_the_whole(tileable, size, side, edges):
+    config = replace(Config(), tileable=tileable, distance="gram")
+    whole, tiled, x = evaluators(config, size, side, edges=edges)
     expected, found = whole(x), tiled(x)
     assert found.losses == pytest.approx(expected.losses, rel=ROOTS)
     assert relative(found.gradient, expected.gradient) < 1e-9
@@ -91,6 +102,36 @@ def test_style_does_not_know_where_a_tile_begins(distance):
     assert there.loss == pytest.approx(here.loss, rel=ROOTS)
     assert relative(there.gradient, here.gradient.roll(*shifts)) < 1e-9
     assert "tv" in here.losses
+
+
+@pytest.mark.parametrize(
+    ("tileable", "size", "axis"), [("horizontally", (97, 144), 3), ("vertically", (96, 135), 2)]
+)
+def test_a_photograph_rolled_the_way_it_goes_around_has_the_same_loss(
+    tileable, size, axis, monkeypatch
+):
+    monkeypatch.setattr(evaluation, "TILE_MARGIN", 1e-9)  # nowhere nearer to a border than to any
+    config = replace(Config(), tileable=tileable, distance="gram")
+    network = VGG(small_state(EXACT))
+    photograph, painting, x = (noise_picture(*size, seed, EXACT) for seed in (1, 2, 3))
+    regions = [Region.whole(painting)]
+    here = Evaluator(network, photograph, regions, config)(x)
+    there = Evaluator(network, photograph.roll(32, axis), regions, config)(x.roll(32, axis))
+    assert there.losses == pytest.approx(here.losses, rel=ROOTS)
+    assert relative(there.gradient, here.gradient.roll(32, axis)) < 1e-9
+    other = 5 - axis
+    across = Evaluator(network, photograph.roll(32, other), regions, config)(x.roll(32, other))
+    assert across.loss != pytest.approx(here.loss, rel=1e-3)
+
+
+def test_only_at_borders_that_meet_a_photograph_counts_less():
+    x = noise_picture(40, 60)
+    for around, meets in (((False, True), 3), ((True, False), 2)):
+        where = evaluation.away_from_borders(x, around)
+        assert (where.narrow(meets, 0, 1) < 0.5).all()
+        assert (where.narrow(meets, x.shape[meets] // 2, 1) == 1).all()
+        other = 5 - meets
+        assert torch.equal(where.narrow(other, 0, 1), where.narrow(other, 20, 1))
 
 
 def real_pictures(*size):

@@ -82,12 +82,12 @@ def test_a_tile_that_is_enlarged_stays_a_tile():
     """Its neighbours across an edge are what they are when it is laid out three by three."""
     tile = 0.3 + 0.4 * torch.rand(1, 3, 24, 36, generator=torch.Generator().manual_seed(0))
     laid = resize(tile.repeat(1, 1, 3, 3), (3 * 40, 3 * 60))[:, :, 40:80, 60:120]
-    torch.testing.assert_close(resize_around(tile, (40, 60)), laid, atol=2e-3, rtol=0)
+    torch.testing.assert_close(resize_around(tile, (40, 60), (True, True)), laid, atol=2e-3, rtol=0)
 
 
 def test_a_picture_made_periodic_keeps_its_details_and_has_no_jump():
     ramp = torch.linspace(0.2, 0.8, 48).expand(1, 3, 32, 48) + 0.1 * noise_like((1, 3, 32, 48))
-    found = periodic(ramp)
+    found = periodic(ramp, (True, True))
 
     def jump(x):
         across, down = x[..., 0] - x[..., -1], x[:, :, 0] - x[:, :, -1]
@@ -96,8 +96,32 @@ def test_a_picture_made_periodic_keeps_its_details_and_has_no_jump():
     assert jump(found) < 0.3 * jump(ramp)
     smooth = ramp - found
     assert float(smooth[:, :, 8:-8, 8:-8].diff(dim=2).diff(dim=3).abs().max()) < 1e-3
-    again = periodic(found.roll((7, 11), (2, 3)))
+    again = periodic(found.roll((7, 11), (2, 3)), (True, True))
     torch.testing.assert_close(again.mean(), found.mean())
+
+
+@pytest.mark.parametrize("across", [True, False])
+def test_one_way_a_tile_that_is_enlarged_stays_one_and_the_other_way_it_has_borders(across):
+    tile = 0.3 + 0.4 * noise_like((1, 3, 24, 36))
+    times, size = ((1, 1, 1, 3), (40, 180)) if across else ((1, 1, 3, 1), (120, 60))
+    laid = resize(tile.repeat(times), size)
+    middle = laid[..., 60:120] if across else laid[:, :, 40:80]
+    found = resize_around(tile, (40, 60), (not across, across))
+    torch.testing.assert_close(found, middle, atol=2e-3, rtol=0)
+
+
+def test_made_periodic_one_way_a_picture_keeps_what_differs_the_other_way():
+    """As a panorama its sky above its ground."""
+    height, width = 32, 48
+    sky = torch.linspace(0.9, 0.2, height).view(1, 1, height, 1).expand(1, 3, height, width)
+    assert float((periodic(sky, (False, True)) - sky).abs().max()) < 1e-6
+    assert float(periodic(sky, (True, True)).std()) < 0.1 * float(sky.std())
+    slope = (0.5 * sky + torch.linspace(0, 0.4, width)).contiguous()
+    found = periodic(slope, (False, True))
+    assert float((found[..., 0] - found[..., -1]).abs().max()) < 0.05
+    assert float((found.mean(3) - slope.mean(3)).abs().max()) < 0.01
+    turned = periodic(slope.transpose(2, 3), (True, False)).transpose(2, 3)
+    torch.testing.assert_close(turned, found)
 
 
 def noise_like(shape):

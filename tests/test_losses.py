@@ -184,6 +184,17 @@ def test_total_variation_is_that_of_its_formula_and_so_is_its_gradient():
     assert losses.total_variation(torch.full_like(x, 0.3).detach())[0] == 0
 
 
+@pytest.mark.parametrize("axis", [2, 3])
+def test_where_a_picture_goes_around_total_variation_counts_the_edge_too(axis):
+    x = noise_picture(9, 12, dtype=EXACT).requires_grad_()
+    edge = (x.narrow(axis, 0, 1) - x.narrow(axis, x.shape[axis] - 1, 1)).square().sum()
+    inside = x.diff(dim=2).square().sum() + x.diff(dim=3).square().sum()
+    expected = (inside + edge) / x.numel()
+    found, gradient = losses.total_variation(x.detach(), around=(axis == 2, axis == 3))
+    assert found == pytest.approx(expected.item())
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected, x)[0])
+
+
 def made_of(network, photograph, painting, config):
     """The objective of two pictures."""
     return objective_of(network, photograph, [Region.whole(painting)], config, None)

@@ -219,6 +219,6 @@ def test_more_strength_means_more_style_and_less_photograph():
 
 def test_a_tile_is_enlarged_as_one():
     tile = 0.3 + 0.4 * noise_picture(32, 48)
-    found = enlarge(tile, (64, 96), None, around=True)
-    assert torch.equal(found, resize_around(tile, (64, 96)))
+    found = enlarge(tile, (64, 96), None, around=(True, True))
+    assert torch.equal(found, resize_around(tile, (64, 96), (True, True)))
     assert not torch.equal(found, enlarge(tile, (64, 96), None))

@@ -73,6 +73,26 @@ def test_a_border_says_nothing_of_the_one_across_the_picture():
     assert nearer.all()
 
 
+@pytest.mark.parametrize("around", [(True, True), (True, False), (False, True)])
+@pytest.mark.parametrize("size", SIZES)
+def test_where_a_picture_goes_around_it_does_not_know_where_it_begins(size, around):
+    H, a, b = Preconditioner(noise(size, 0), around), noise(size, 4), noise(size, 5)
+    H.learn(a, 2 * a + 0.3 * b)
+    assert dot(a, H(b)) == pytest.approx(dot(H(a), b))
+    assert dot(a, H(a)) > 0
+    torch.testing.assert_close(H._filtered(H._filtered(a), inverse=True), a)
+    shifts = [size[axis] // 2 * joined for axis, joined in enumerate(around)]
+    moved = Preconditioner(noise(size, 0), around)
+    moved.learn(*(each.roll(shifts, (2, 3)) for each in (a, 2 * a + 0.3 * b)))
+    torch.testing.assert_close(moved(b.roll(shifts, (2, 3))), H(b).roll(shifts, (2, 3)))
+
+
+def test_the_way_that_it_does_not_go_around_it_is_the_cosine_filter():
+    wave = noise((16, 1), 1).expand(1, 3, 16, 24).contiguous()
+    H, bordered = Preconditioner(wave, (False, True)), Preconditioner(wave)
+    torch.testing.assert_close(H(wave), bordered(wave))
+
+
 def test_its_unit_is_one_over_the_losss():
     one, thousand = taught((17, 24)), taught((17, 24), 1000.0)
     a = noise((17, 24), 6)

@@ -36,6 +36,17 @@ def test_windows_see_a_halo_wherever_the_map_goes_on_and_begin_aligned(size, sid
 
 
 @settings(deadline=None)
+@given(size=SIZES, side=st.integers(1, 200), down=st.booleans(), across=st.booleans())
+def test_they_see_it_beyond_the_edges_that_the_map_goes_on_around(size, side, down, across):
+    several = windows(size, side, 8, 4, around=(down, across))
+    for own, seen in ((each.own, each.seen) for each in several if len(several) > 1):
+        assert (seen.top == own.top - 8) == (down or own.top >= 8)
+        assert (seen.bottom == own.bottom + 8) == (down or own.bottom + 8 <= size[0])
+        assert (seen.left == own.left - 8) == (across or own.left >= 8)
+        assert (seen.right == own.right + 8) == (across or own.right + 8 <= size[1])
+
+
+@settings(deadline=None)
 @given(size=SIZES, side=st.integers(16, 200))
 def test_on_a_map_pooled_to_half_the_windows_parts_fill_it_too(size, side):
     halved = (size[0] // 2, size[1] // 2)

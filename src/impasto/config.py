@@ -28,10 +28,15 @@ ColorMatch = Literal["covariance", "histogram"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Weighted = tuple[tuple[str, float], ...]  # layers by name, each with its weight
 Size = tuple[int, int]  # (height, width) in pixels
+Axes = tuple[bool, bool]  # down and across: whether a picture goes on around its edges that way
 
 STARTS = ("content", "noise", "noise*content")
 DEVICES = ("auto", "cuda", "mps", "cpu")
 FITS = ("auto", "whole", "tiles")
+BORDERED: Axes = (False, False)
+TILED: Mapping[str, Axes] = MappingProxyType(
+    {"horizontally": (False, True), "vertically": (True, False), "both": (True, True)}
+)
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 LEAST_FIT_BYTES = 10**6  # less is a slip: a number of gigabytes without its unit
 ORIGINAL = "original"  # the size of the photograph itself
@@ -152,6 +157,14 @@ def _check_size(size: Any) -> None:
             _check_range("size", side, SMALLEST_SIZE_PX, LARGEST_SIZE_PX)
 
 
+def _check_tileable(tileable: object) -> None:
+    if tileable is not False and tileable not in TILED:
+        allowed = f"allowed: {', '.join(TILED)}, true (both ways) or false"
+        raise ConfigError(
+            f"tileable {tileable!r}", allowed, did_you_mean(str(tileable), tuple(TILED))
+        )
+
+
 def _check_fit(fit: object) -> None:
     if fit in FITS or (isinstance(fit, int) and fit >= LEAST_FIT_BYTES):
         return
@@ -200,8 +213,9 @@ class Config:
         edges: what the network sees beyond the picture, which is mirrored until its sides are
             multiples of 16 px: ``replicate`` or ``zeros``.
         tileable: whether the result goes on without a seam where copies of it are laid side by
-            side; its sides are then multiples of TILE_PX. The photograph's opposite
-            borders are brought together first, and near them it counts less.
+            side: ``horizontally`` (as a panorama of all directions does), ``vertically``, ``both``
+            ways (or True), or False. That way its side is then a multiple of TILE_PX. The
+            photograph's opposite borders are brought together first, and near them it counts less.
         pyramid: from coarse to fine, or at the full size from the start.
         optimizer: ``lbfgs``, ``adam`` or ``gd``, plain gradient descent.
         learning_rate: step size of Adam (in pixel values) and of gradient descent (see
@@ -251,7 +265,7 @@ class Config:
     distance: Distance = "wasserstein"
     pooling: Pooling = "max"
     edges: Edges = "replicate"
-    tileable: bool = False
+    tileable: bool | str = False
     pyramid: bool = True
     optimizer: Optimizer = "lbfgs"
     learning_rate: float | None = None
@@ -275,9 +289,10 @@ class Config:
             if not isinstance(value, str | os.PathLike):
                 raise ConfigError(f"{name} {value!r}", "a name or a path is wanted")
             object.__setattr__(self, name, os.fspath(value))
-        for name in ("pyramid", "tileable"):
-            if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name} {getattr(self, name)!r}", "true or false is wanted")
+        if not isinstance(self.pyramid, bool):
+            raise ConfigError(f"pyramid {self.pyramid!r}", "true or false is wanted")
+        object.__setattr__(self, "tileable", "both" if self.tileable is True else self.tileable)
+        _check_tileable(self.tileable)
         for name, allowed in CHOICES.items():
             _check_choice(name, getattr(self, name), allowed)
         for name, (low, high) in RANGES.items():
@@ -315,6 +330,11 @@ class Config:
             )
         if max(self.weights()) == 0:
             raise ConfigError("nothing to optimise: both content and style weigh 0")
+
+    @property
+    def around(self) -> Axes:
+        """Which ways the result goes on around its edges."""
+        return TILED[self.tileable] if isinstance(self.tileable, str) else BORDERED
 
     @property
     def rate(self) -> float:
@@ -405,7 +425,7 @@ def schedule(size: Size, config: Config) -> list[tuple[Size, int]]:
     counts = [coarsest, *[between] * (steps - 1), last] if steps else [coarsest + last]
     counts = share(config.iterations, counts) if config.iterations else counts
     sizes = [scale_size(size, SCALE_STEP**-step) for step in range(steps, -1, -1)]
-    sizes = [whole_tiles(each) for each in sizes] if config.tileable else sizes
+    sizes = [whole_tiles(each, config.around) for each in sizes]
     return [(size, count) for size, count in zip(sizes, counts, strict=True) if count]
 
 
@@ -416,9 +436,12 @@ def share(total: int, parts: Sequence[int]) -> list[int]:
     return [high - low for low, high in pairwise([0, *bounds])]
 
 
-def whole_tiles(size: Size) -> Size:
-    """(height, width) with each side rounded to a multiple of TILE_PX, and at least one."""
-    height, width = (max(1, round(side / TILE_PX)) * TILE_PX for side in size)
+def whole_tiles(size: Size, around: Axes) -> Size:
+    """(height, width) rounded to a multiple of TILE_PX, at least one, where it goes around."""
+    height, width = (
+        max(1, round(side / TILE_PX)) * TILE_PX if joined else side
+        for side, joined in zip(size, around, strict=True)
+    )
     return height, width
 
 

@@ -10,6 +10,8 @@ from typing import Any, Literal, cast
 from impasto.config import LAST, ORIGINAL, PAINTING, UNITS, Config, Size, Weighted
 from impasto.errors import ConfigError, did_you_mean
 
+SWITCHES = {"yes": True, "true": True, "no": False, "false": False}
+
 
 def parse_layers(text: str) -> Weighted:
     """``"conv1_1=1,conv3_1=0.5"`` as pairs of name and weight; a name alone weighs 1."""
@@ -55,6 +57,11 @@ def parse_fit(text: str) -> int | str:
     if not match or isinstance(number, str) or match[2].upper() not in UNITS:
         return text
     return round(number * UNITS[match[2].upper()])
+
+
+def parse_switch(text: str) -> bool | str:
+    """``"yes"`` and ``"no"`` as what they say; another word as it is, for Config to judge."""
+    return SWITCHES.get(text.lower(), text)
 
 
 def parse_number(text: str) -> float | str:

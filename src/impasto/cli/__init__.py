@@ -16,6 +16,7 @@ import typer
 
 from impasto.cli import measures, pictures, weights
 from impasto.cli.explain import explain
+from impasto.cli.options import Command
 from impasto.cli.process import BAD_INPUT, BROKEN, STOPPED
 from impasto.cli.rerun import rerun
 from impasto.cli.resume import resume
@@ -32,8 +33,8 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(stylize)
-app.command()(texture)
+app.command(cls=Command)(stylize)
+app.command(cls=Command)(texture)
 app.command()(resume)
 app.command()(rerun)
 app.command()(sweep)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import typer.core
 
-from impasto.config import CHOICES, FITS, LAST, PRESETS, STARTS, Config
+from impasto.config import CHOICES, FITS, LAST, PRESETS, STARTS, TILED, Config
 
 PICTURE, REGIONS, BALANCE = "Picture", "Regions", "Balance"
 OPTIMISATION, OUTPUT = "Optimisation", "Output"
@@ -38,6 +40,26 @@ def setting(name: str, text: str, panel: str, metavar: str, *flags: str) -> Any:
     return typer.Option(
         flag, *flags, help=described, rich_help_panel=panel, metavar=metavar, show_default=False
     )
+
+
+class Command(typer.core.TyperCommand):
+    """One whose ``--tileable`` may come with a word or without; typer's options do either."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, spelled_out(args))
+
+
+def spelled_out(words: Sequence[str]) -> list[str]:
+    """A command line with its ``--tileable`` and ``--not-tileable`` as ``--tileable=WORD``."""
+    found, left = list[str](), list(words)
+    while left:
+        word = left.pop(0)
+        if word == "--":  # what follows is no option
+            return [*found, word, *left]
+        if word == "--tileable":
+            word += f"={left.pop(0) if left and left[0] in TILED else 'both'}"
+        found.append("--tileable=no" if word == "--not-tileable" else word)
+    return found
 
 
 def output(text: str) -> Any:
@@ -145,14 +167,13 @@ Start = Annotated[
     setting("start", "What the optimisation starts from.", PICTURE, f"{'|'.join(STARTS)}|FILE"),
 ]
 Tileable = Annotated[
-    bool | None,
-    typer.Option(
-        "--tileable/--not-tileable",
-        rich_help_panel=PICTURE,
-        show_default=False,
-        help=f"Without a seam where copies are laid side by side. {default_of('tileable')}".replace(
-            "[", r"\["
-        ),
+    str | None,
+    setting(
+        "tileable",
+        f"Without a seam where copies are laid side by side: {', '.join(TILED)} (without a word, "
+        "both). --not-tileable takes back what a look says.",
+        PICTURE,
+        "WAY",
     ),
 ]
 Color = Annotated[

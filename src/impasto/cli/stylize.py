@@ -21,12 +21,12 @@ from impasto.parsing import (
     parse_scales,
     parse_size,
     parse_snapshots,
+    parse_switch,
 )
 
 if TYPE_CHECKING:
     pass
 
-SWITCHES = {"yes": True, "true": True, "no": False, "false": False}
 PARSERS: Mapping[str, Callable[[str], Any]] = {
     **dict.fromkeys(RANGES, parse_number),
     "size": parse_size,
@@ -35,6 +35,7 @@ PARSERS: Mapping[str, Callable[[str], Any]] = {
     "content_layers": parse_layers,
     "style_layers": parse_layers,
     "snapshots": parse_snapshots,
+    "tileable": parse_switch,
     "fit": parse_fit,
 }
 
@@ -124,7 +125,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
         near = "" if name in known else did_you_mean(name, known).replace("_", "-")
         raise ConfigError(f"setting {text!r}", "NAME=VALUE, as impasto stylize has them", near)
     if isinstance(getattr(Config, name), bool):
-        return name, SWITCHES.get(value.strip().lower(), value)
+        return name, parse_switch(value.strip())
     return name, PARSERS.get(name, str)(value.strip())
 
 

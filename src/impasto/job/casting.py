@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from impasto import pictures
-from impasto.config import PHOTO, STARTS, TILE_PX, Config, Size, scale_size, whole_tiles
+from impasto.config import PHOTO, STARTS, TILE_PX, Axes, Config, Size, scale_size, whole_tiles
 from impasto.errors import ConfigError, PictureError, did_you_mean
 from impasto.job import memory
 from impasto.job.recipe import Inputs, Source
@@ -101,7 +101,7 @@ def compose(
     elif not paintings:
         raise ConfigError("no painting", "at least one is wanted")
     scene = recoloured(scene, config)
-    return as_tile(scene) if config.tileable and content is not None else scene
+    return as_tile(scene, config.around) if config.tileable and content is not None else scene
 
 
 def read(source: PictureSource, role: str, longest: int | None = None) -> Picture:
@@ -128,11 +128,11 @@ def canvas(config: Config, given: Masks) -> Picture:
         what = "a mask" if given.mask is not None else f"size {config.size!r}"
         raise ConfigError(f"{what} without a photograph", "that is for one")
     height, width = (config.size,) * 2 if isinstance(config.size, int) else config.size
-    if config.tileable and whole_tiles((height, width)) != (height, width):
-        h, w = whole_tiles((height, width))
+    h, w = whole_tiles((height, width), config.around)
+    if (h, w) != (height, width):
         raise ConfigError(
             f"a tile of {width} x {height} px",
-            f"its sides are multiples of {TILE_PX} px",
+            f"the sides that it goes around are multiples of {TILE_PX} px",
             f"try {w}x{h}",
         )
     generator = torch.Generator().manual_seed(config.seed)
@@ -419,10 +419,10 @@ def load_mask(source: PictureSource, role: str, size: Size, of: str) -> Picture:
     return mask
 
 
-def as_tile(scene: Scene) -> Scene:
+def as_tile(scene: Scene, around: Axes) -> Scene:
     """The scene with a photograph, and a start, whose opposite borders meet."""
     photograph, start = (
-        each and replace(each, pixels=pictures.periodic(each.pixels))
+        each and replace(each, pixels=pictures.periodic(each.pixels, around))
         for each in (scene.photograph, scene.start)
     )
     assert photograph is not None

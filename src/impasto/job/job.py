@@ -242,7 +242,7 @@ class Job:
     def _result(self, last: Step, history: list[dict[str, Any]], stopped: str | None) -> Result:
         pixels = last.pixels
         if last.scale != self.size:  # stopped at a coarser scale
-            detail, around = self._subject().detail, self.config.tileable
+            detail, around = self._subject().detail, self.config.around
             pixels = enlarge(pixels.to(self.device), self.size, detail, around=around)
         pixels = self._finish(pixels.to("cpu", copy=True))
         alpha = self.photograph.alpha

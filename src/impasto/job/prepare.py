@@ -48,7 +48,7 @@ def output_size(photograph: Size, config: Config) -> Size:
             f"try {max(config.size)}",
         )
     size = photograph if config.size == "original" else pictures.fit(photograph, config.size)
-    return whole_tiles(size) if config.tileable else size
+    return whole_tiles(size, config.around)
 
 
 def choose_device(name: str) -> torch.device:

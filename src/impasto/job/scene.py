@@ -19,10 +19,14 @@ from impasto import pictures
 from impasto.config import PHOTO, Config, Size, scale_size
 from impasto.job.recipe import Inputs
 from impasto.network.vgg import minimum_side_px
-from impasto.pictures import Picture, masks
+from impasto.pictures import Picture, color, masks
 from impasto.pictures.masks import Colour
 from impasto.transfer.evaluation import Region, Sample
 from impasto.transfer.optimize import Sized, Subject
+
+# Of noise in the start of a tile of one colour: without borders all of its places are alike, and
+# every step would move them all alike. A few levels of 255.
+GRAIN = 0.02
 
 
 class Extent(TypedDict):
@@ -146,15 +150,28 @@ class Scene:
         def keep(scale: Size) -> Tensor | None:
             return self.kept_at(scale, device)
 
-        def noise(scale: Size) -> Tensor:
+        start, detail = self._start(photograph, config, device)
+        return Subject(photograph, regions, start, detail, keep)
+
+    def _start(
+        self, photograph: Sized, config: Config, device: torch.device
+    ) -> tuple[Sized, Sized | None]:
+        """What the optimisation starts from, and the picture whose detail finer scales add."""
+        given = self.start or self.photograph
+        colour = given.pixels.mean((2, 3), keepdim=True).to(device)
+
+        def grain(scale: Size) -> Tensor:
             generator = torch.Generator().manual_seed(config.seed)  # on the CPU: the same
-            grain = torch.rand((1, 3, *scale), generator=generator).to(device)  # everywhere
-            return grain * photograph(scale) if "content" in config.start else grain
+            return torch.rand((1, 3, *scale), generator=generator).to(device)  # everywhere
 
         if "noise" in config.start and self.start is None:
-            return Subject(photograph, regions, start=noise, detail=None, keep=keep)
-        start = photograph if self.start is None else sized(self.start.pixels.to(device))
-        return Subject(photograph, regions, start=start, detail=start, keep=keep)
+            by_content = "content" in config.start
+            return lambda scale: grain(scale) * (photograph(scale) if by_content else 1), None
+        _, style = config.weights()
+        if config.tileable and style and color.is_plain(given.pixels):
+            return lambda scale: torch.lerp(colour, grain(scale), GRAIN), None
+        start = sized(given.pixels.to(device))
+        return start, start
 
     def with_pixels(self, photograph: Tensor, repaint: Callable[[Tensor], Tensor]) -> Scene:
         """The same with the photograph's pixels replaced, and each painting's changed."""

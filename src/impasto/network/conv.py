@@ -19,10 +19,13 @@ import torch.nn.functional as nnf
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from impasto.config import Axes, Size
+
 PATCH_PX = 4  # a side of the outputs that are made together
 KERNEL_PX = 3
 WINDOW_PX = PATCH_PX + KERNEL_PX - 1  # a side of the inputs that they need
 HALO_PX = 1  # what the kernel sees beyond its own position
+ZEROS_PX = (HALO_PX, HALO_PX)  # down and across, that are put around a map
 # Where the polynomials of Toom and Cook are evaluated, besides infinity. Of the sets of 0, +-1 and
 # simple fractions this one rounded least, 1.2e-6 of the values in float32 against 1.8e-6 for the
 # usual 0, +-1, +-2.
@@ -309,12 +312,13 @@ class FrozenConvolution(torch.nn.Module):
         self.register_buffer("bias", bias)
         self.transformed: Tensor | None = None  # made when first needed
 
-    def forward(self, x: Tensor, relu: bool, padding: int = HALO_PX) -> Tensor:
+    def forward(self, x: Tensor, relu: bool, padding: Size = ZEROS_PX) -> Tensor:
         """(1, in, H, W) to (1, out, H, W), channels last; with ``relu`` negatives become 0.
 
-        ``padding`` 0 takes x's own border for what lies beyond: (1, out, H - 2, W - 2).
+        ``padding`` 0, down or across, takes x's own border for what lies beyond, and the output is
+        2 shorter.
         """
-        if padding and self.prefers_winograd(x):
+        if padding == ZEROS_PX and self.prefers_winograd(x):
             y: Tensor = Winograd.apply(x, self._transformed(x.dtype), self.bias, relu)  # type: ignore[no-untyped-call]
             return y
         y = nnf.conv2d(x, self.weight, self.bias, padding=padding)
@@ -347,32 +351,39 @@ class FrozenConvolution(torch.nn.Module):
 
 
 class Continued(torch.autograd.Function):
-    """A map with what a kernel sees beyond its edges if it goes on around them.
+    """A map with what a kernel sees beyond its edges, along the axes on which it goes around them.
 
     As PyTorch's circular padding, which gives up the channels-last layout, and half of the speed.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
-        for axis in (2, 3):
+    def forward(ctx: Any, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+        ctx.axes = axes
+        for axis in axes:
             length = x.shape[axis]
             before, after = x.narrow(axis, length - HALO_PX, HALO_PX), x.narrow(axis, 0, HALO_PX)
             x = torch.cat([before, x, after], axis)
         return x
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:  # noqa: ARG004
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (by_y,) = gradients
-        for axis in (2, 3):
+        for axis in ctx.axes:
             length = by_y.shape[axis] - 2 * HALO_PX
             by_x = by_y.narrow(axis, HALO_PX, length).clone(memory_format=torch.channels_last)
             by_x.narrow(axis, 0, HALO_PX).add_(by_y.narrow(axis, length + HALO_PX, HALO_PX))
             by_x.narrow(axis, length - HALO_PX, HALO_PX).add_(by_y.narrow(axis, 0, HALO_PX))
             by_y = by_x
-        return by_y
+        return by_y, None
 
 
-def continued(x: Tensor) -> Tensor:
-    """(1, channels, h, w) as (1, channels, h + 2, w + 2), each edge with the opposite one's."""
-    y: Tensor = Continued.apply(x)  # type: ignore[no-untyped-call]
+def continued(x: Tensor, around: Axes) -> Tensor:
+    """A map (1, channels, h, w), 2 longer where it goes around: its edges with the opposite ones'.
+
+    Args:
+        x: the map.
+        around: down, across.
+    """
+    axes = tuple(axis for axis, joined in zip((2, 3), around, strict=True) if joined)
+    y: Tensor = Continued.apply(x, axes)  # type: ignore[no-untyped-call]
     return y

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
-from impasto.config import Edges, Pooling, Size, split_layer
-from impasto.network.conv import HALO_PX, PATCH_PX, FrozenConvolution, continued
+from impasto.config import BORDERED, Axes, Edges, Pooling, Size, split_layer
+from impasto.network.conv import HALO_PX, PATCH_PX, ZEROS_PX, FrozenConvolution, continued
 from impasto.network.gates import packed, unpacked
 
 POOL_PX = 2  # a side of the pooling window, and its stride
@@ -35,7 +35,7 @@ class VGG(nn.Module):
             ``replicate``, which spares the picture's border the false edge that zeros make.
 
     Attributes:
-        around: whether every map goes on around its edges, as that of a tile does.
+        around: which ways every map goes on around its edges, as that of a tile does.
     """
 
     mean: Tensor
@@ -44,7 +44,7 @@ class VGG(nn.Module):
         self, state: Mapping[str, Tensor], *, pooling: Pooling = "max", edges: Edges = "zeros"
     ) -> None:
         super().__init__()
-        self.pooling, self.edges, self.around = pooling, edges, False
+        self.pooling, self.edges, self.around = pooling, edges, BORDERED
         self.names = convolution_names(state)
         self.register_buffer("mean", state["mean"].view(1, 3, 1, 1))
         for name in self.names:
@@ -80,12 +80,13 @@ class VGG(nn.Module):
 
     def convolve(self, name: str, x: Tensor, relu: bool) -> Tensor:
         """One convolution, perhaps with its ReLU."""
-        kernel, padding = self._kernel(name), HALO_PX
-        if self.around:
-            x, padding = continued(x), 0
-        elif name == self.names[0] and self.edges == "replicate":
-            x, padding = nnf.pad(x, [HALO_PX] * 4, mode="replicate"), 0
-        y: Tensor = kernel(x, relu, padding)
+        down, across = (0 if joined else HALO_PX for joined in self.around)
+        if (down, across) != ZEROS_PX:
+            x = continued(x, self.around)
+        if name == self.names[0] and self.edges == "replicate" and (down or across):
+            x = nnf.pad(x, [across, across, down, down], mode="replicate")
+            down = across = 0
+        y: Tensor = self._kernel(name)(x, relu, (down, across))
         return y
 
     def pool(self, x: Tensor) -> Tensor:
@@ -121,7 +122,7 @@ class VGG(nn.Module):
         """Of its kernels and features."""
         return self._kernel(self.names[0]).weight.dtype
 
-    def going_around(self, around: bool = True) -> VGG:
+    def going_around(self, around: Axes) -> VGG:
         """The same kernels in a network that sees pictures as tiles of an endless one."""
         network = copy(self)  # its modules are the very same
         network.around = around
@@ -129,7 +130,7 @@ class VGG(nn.Module):
 
     def bordered(self) -> VGG:
         """The same kernels in one that sees pictures with borders."""
-        return self.going_around(around=False) if self.around else self
+        return self.going_around(BORDERED) if any(self.around) else self
 
     def lowered(self, dtype: torch.dtype) -> VGG:
         """Itself, from now on with kernels and features in another type; pictures stay as they are.

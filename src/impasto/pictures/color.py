@@ -12,6 +12,7 @@ from torch import Tensor
 # Of red, green and blue in YIQ's Y, the luminance of the paper's section 4 (ITU-R BT.601).
 LUMA = (0.299, 0.587, 0.114)
 PLAIN = 1e-6  # of Y's variance: a picture with less contrast, 0.1 %, has none to stretch
+UNSEEN = 2 / 255  # of the standard deviation: two levels of 8 bits
 CHUNK_PX = 2**20  # of a picture that is counted at a time
 FAINT = 1e-4  # of a palette's largest variance: a hundredth of its contrast is noise, not a colour
 
@@ -20,6 +21,11 @@ def luminance(picture: Tensor) -> Tensor:
     """Y of YIQ, (1, 1, H, W) in [0, 1]."""
     weights = torch.tensor(LUMA).to(picture)
     return (picture * weights.view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
+def is_plain(pixels: Tensor) -> bool:
+    """Whether a picture (1, 3, H, W) is of one colour, as far as anybody can see."""
+    return float(pixels.std((2, 3), correction=0).max()) < UNSEEN
 
 
 def grey(picture: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from impasto.config import Axes
 from impasto.errors import PictureError
 
 MIN_SIDE_PX = 16
@@ -127,15 +128,22 @@ def _weighed(pixels: Tensor, alpha: Tensor, size: tuple[int, int]) -> Tensor:
     return torch.where(sharp > MOSTLY, _resampled(shown, size) / sharp.clamp(min=MOSTLY), near)
 
 
-def resize_around(pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    """The same of a picture that goes on around its edges: a tile stays one.
+def resize_around(pixels: Tensor, size: tuple[int, int], around: Axes) -> Tensor:
+    """The same of a picture that goes on around its edges, down or across: a tile stays one.
 
     One axis after the other, each between two copies, so that the factor is the same everywhere.
     """
-    height, width = size
-    tall = resize(pixels.repeat(1, 1, 3, 1), (3 * height, pixels.shape[3]))
-    tall = tall.narrow(2, height, height)
-    return resize(tall.repeat(1, 1, 1, 3), (height, 3 * width)).narrow(3, width, width).contiguous()
+    if not any(around):
+        return resize(pixels, size)
+    (height, width), (down, across) = size, around
+    if down:
+        tall = resize(pixels.repeat(1, 1, 3, 1), (3 * height, pixels.shape[3]))
+        tall = tall.narrow(2, height, height)
+    else:
+        tall = resize(pixels, (height, pixels.shape[3]))
+    if across:
+        tall = resize(tall.repeat(1, 1, 1, 3), (height, 3 * width)).narrow(3, width, width)
+    return resize(tall, size).contiguous()
 
 
 def strokes_factor(size: tuple[int, int], longer_px: float) -> float:
@@ -152,14 +160,28 @@ def strokes_factor(size: tuple[int, int], longer_px: float) -> float:
     return min(by_side, longer_px * math.sqrt(MOST_AREA / (longest * shortest)))
 
 
-def periodic(pixels: Tensor) -> Tensor:
+def periodic(pixels: Tensor, around: Axes) -> Tensor:
     """The picture (1, C, H, W) with opposite borders brought together, clamped to [0, 1].
 
     What is taken off is the smoothest picture that does it, so that details stay: the periodic
-    plus smooth decomposition of Moisan 2011, "Periodic Plus Smooth Image Decomposition".
+    plus smooth decomposition of Moisan 2011, "Periodic Plus Smooth Image Decomposition". Down or
+    across alone, it is that of the picture and its mirror image, whose other borders meet as they
+    are: a sky stays above its ground.
     """
     height, width = pixels.shape[2:]
     exact = pixels.double()
+    if not any(around):
+        return pixels
+    for axis, joined in zip((2, 3), around, strict=True):
+        if not joined:
+            exact = torch.cat([exact, exact.flip(axis)], axis)
+    joined_ = exact - _smooth(exact)
+    return joined_[..., :height, :width].clamp(0, 1).to(pixels)
+
+
+def _smooth(exact: Tensor) -> Tensor:
+    """The smooth part of (1, C, H, W): what the jumps at opposite borders alone would make."""
+    height, width = exact.shape[2:]
     jumps = torch.zeros_like(exact)
     for axis in (2, 3):
         last = exact.shape[axis] - 1
@@ -170,6 +192,5 @@ def periodic(pixels: Tensor) -> Tensor:
     across = 2 * torch.cos(2 * torch.pi * torch.fft.rfftfreq(width, dtype=torch.double))
     laplacian = down[:, None] + across - 4
     laplacian[0, 0] = 1  # the mean is no jump's
-    smooth = torch.fft.irfft2(torch.fft.rfft2(jumps) / laplacian, s=(height, width))
-    joined: Tensor = (exact - smooth).clamp(0, 1).to(pixels)
-    return joined
+    smooth: Tensor = torch.fft.irfft2(torch.fft.rfft2(jumps) / laplacian, s=(height, width))
+    return smooth

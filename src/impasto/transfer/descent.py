@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from impasto.config import BORDERED, Axes
 from impasto.errors import DivergenceError
 from impasto.transfer.preconditioner import Preconditioner, dot
 
@@ -128,12 +129,12 @@ class LBFGS:
     from then on ``step`` does nothing.
     """
 
-    def __init__(self, evaluate: Evaluate, x: Tensor) -> None:
+    def __init__(self, evaluate: Evaluate, x: Tensor, around: Axes = BORDERED) -> None:
         self.evaluate = evaluate
         self.point = start_at(evaluate, x)
         self.unit = largest_entry(self.point.gradient)  # gradients in it: losses have any unit
         self.pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=history_of(x.shape[2] * x.shape[3]))
-        self.precondition = Preconditioner(x)
+        self.precondition = Preconditioner(x, around)
         self.converged = False
         self.exploded = ""  # what to tell of this iteration's worst trial
 

@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from impasto.config import Config, Size, split_layer
+from impasto.config import Axes, Config, Size, split_layer
+from impasto.pictures.color import is_plain
 from impasto.transfer.descent import Point
 from impasto.transfer.losses import (
     DISTANCES,
@@ -162,6 +163,8 @@ def objective_of(
     side: int | None,
 ) -> Objective:
     """The loss at one scale, from the photograph (1, 3, H, W) and the paintings at that scale."""
+    if config.tileable and is_plain(photograph) and config.weights()[1]:
+        config = replace(config, alpha=0.0)  # its borders met, and nothing is left to be kept
     style = [layer for layer, _ in config.style_layers]
     content = [layer for layer, _ in config.content_layers]
     paintings = network.bordered()
@@ -179,21 +182,23 @@ def objective_of(
         )
         for region, moments in zip(regions, found, strict=True)
     ]
-    inside = away_from_borders(photograph) if config.tileable else None
+    inside = away_from_borders(photograph, config.around) if config.tileable else None
     shares = at_layers(None, content, photograph)
     return objective(maps, parts, config, shares, at_layers(inside, content, photograph))
 
 
-def away_from_borders(picture: Tensor) -> Tensor:
-    """0 at a picture's borders and 1 away from them, (1, 1, H, W).
+def away_from_borders(picture: Tensor, around: Axes) -> Tensor:
+    """0 at the borders that a picture goes on around, and 1 away from them, (1, 1, H, W).
 
     Where copies of a photograph meet, its own borders are not to be kept.
     """
     sides = []
-    for length in picture.shape[2:]:
+    for length, joined in zip(picture.shape[2:], around, strict=True):
         place = torch.arange(length, device=picture.device, dtype=picture.dtype) + 0.5
         reach = torch.minimum(place, length - place)
-        sides.append((reach / (TILE_MARGIN * length)).clamp(max=1))
+        sides.append(
+            (reach / (TILE_MARGIN * length)).clamp(max=1) if joined else place.new_ones(length)
+        )
     return (sides[0][:, None] * sides[1])[None, None]
 
 
@@ -244,7 +249,7 @@ class Evaluator:
         side: int | None = None,
         keep: Tensor | None = None,
     ) -> None:
-        self.network = network.going_around() if config.tileable else network
+        self.network = network.going_around(config.around) if config.tileable else network
         self.side = side
         self.kept = None if keep is None else (photograph, keep)
         self.objective = objective_of(self.network, photograph, regions, config, side)

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.config import CONTENT_AT_HALF, Config
+from impasto.config import BORDERED, CONTENT_AT_HALF, Axes, Config
 from impasto.transfer.moments import (
     Between,
     Moments,
@@ -48,14 +48,14 @@ PLAIN = 1e-3  # of the energy: less variance than this is a plain picture, not a
 StyleDistance = Callable[[Moments], Tensor]  # a scalar
 
 
-def total_variation(x: Tensor, *, around: bool = False) -> tuple[float, Tensor]:
+def total_variation(x: Tensor, *, around: Axes = BORDERED) -> tuple[float, Tensor]:
     """Mean squared difference of neighbouring pixels, down and across, and its gradient.
 
-    Mahendran & Vedaldi 2015. ``around`` counts opposite borders as neighbours.
+    Mahendran & Vedaldi 2015. ``around`` says which opposite borders are neighbours.
     """
     total, gradient = 0.0, torch.zeros_like(x)
-    for axis in (2, 3):
-        if around:
+    for axis, joined in zip((2, 3), around, strict=True):
+        if joined:
             step = x.roll(-1, axis) - x
             total += float(step.square().sum())
             gradient += (step.roll(1, axis) - step).mul_(2 / x.numel())

@@ -16,6 +16,8 @@ import torch.nn.functional as nnf
 from scipy.fft import dctn, idctn
 from torch import Tensor
 
+from impasto.config import BORDERED, Axes, Size
+
 BOTH_AXES: Mapping[str, Any] = MappingProxyType(
     {"axes": (2, 3), "norm": "ortho", "workers": -1}
 )  # of height and width, on every core
@@ -36,11 +38,12 @@ class Preconditioner:
 
     Args:
         like: a picture (1, 3, H, W).
+        around: which ways it goes on around its edges.
     """
 
-    def __init__(self, like: Tensor) -> None:
-        self.size = (like.shape[2], like.shape[3])
-        frequencies = (torch.arange(length).to(like) / (2 * length) for length in self.size)
+    def __init__(self, like: Tensor, around: Axes = BORDERED) -> None:
+        self.size, self.around = (like.shape[2], like.shape[3]), around
+        frequencies = (each.to(like) for each in frequencies_of(self.size, around))
         down, across = torch.meshgrid(*frequencies, indexing="ij")
         self.root = (torch.hypot(down, across) + LOWEST_FREQUENCY).rsqrt()  # W^1/2
         self.steps = self.changes = torch.ones_like(like)  # squared, by place, of the pairs so far
@@ -84,17 +87,46 @@ class Preconditioner:
         self.scale, self.gain = state["pre.scale"], self._gain()
 
     def _gain(self) -> Tensor:
-        ratio = (smoothed(self.steps) / smoothed(self.changes).clamp_(min=TINY)).sqrt_()
+        steps, changes = (smoothed(each, self.around) for each in (self.steps, self.changes))
+        ratio = (steps / changes.clamp_(min=TINY)).sqrt_()
         mean = ratio.clamp(min=TINY).log_().mean().exp()
         return ratio.div_(mean).clamp_(1 / MOST_GAIN, MOST_GAIN)
 
     def _filtered(self, picture: Tensor, *, inverse: bool = False) -> Tensor:
         """W^1/2 times it, or W^-1/2."""
         root = self.root.reciprocal() if inverse else self.root
+        if any(self.around):
+            return filtered_around(picture, root, self.around)
         return from_waves(to_waves(picture).mul_(root))
 
 
 TINY = torch.finfo(torch.float32).tiny
+
+
+def frequencies_of(size: Size, around: Axes) -> tuple[Tensor, Tensor]:
+    """In cycles a pixel, of the waves that a picture is filtered in, down and across."""
+    if not any(around):
+        down, across = (torch.arange(length).double() / (2 * length) for length in size)
+        return down, across
+    height, width = (
+        length if joined else 2 * length for length, joined in zip(size, around, strict=True)
+    )
+    exact = torch.float64
+    return torch.fft.fftfreq(height, dtype=exact).abs(), torch.fft.rfftfreq(width, dtype=exact)
+
+
+def filtered_around(picture: Tensor, factors: Tensor, around: Axes) -> Tensor:
+    """A picture's waves times factors, where it goes on around its edges, and no seam comes of it.
+
+    The other way it is filtered with its mirror image, as by the cosine transform.
+    """
+    height, width = picture.shape[2:]
+    for axis, joined in zip((2, 3), around, strict=True):
+        if not joined:
+            picture = torch.cat([picture, picture.flip(axis)], axis)
+    waves = torch.fft.rfft2(picture).mul_(factors)
+    whole: Tensor = torch.fft.irfft2(waves, s=picture.shape[2:])
+    return whole[..., :height, :width].contiguous()
 
 
 def to_waves(picture: Tensor) -> Tensor:
@@ -130,10 +162,12 @@ def relative(picture: Tensor) -> Tensor:
     return picture / picture.mean().clamp(min=TINY)
 
 
-def smoothed(picture: Tensor) -> Tensor:
+def smoothed(picture: Tensor, around: Axes = BORDERED) -> Tensor:
     """The mean around each place, twice."""
+    down, across = ("circular" if joined else "replicate" for joined in around)
     for _ in range(2):
-        picture = nnf.pad(picture, [RADIUS_PX] * 4, mode="replicate")
+        picture = nnf.pad(picture, [RADIUS_PX, RADIUS_PX, 0, 0], mode=across)
+        picture = nnf.pad(picture, [0, 0, RADIUS_PX, RADIUS_PX], mode=down)
         picture = nnf.avg_pool2d(picture, 2 * RADIUS_PX + 1, 1)
     return picture
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from impasto.config import Size
+from impasto.config import BORDERED, Axes, Size
 
 
 class Box(NamedTuple):
@@ -97,7 +97,7 @@ def positions_of(size: Size, stride: int) -> Size:
 
 
 def windows(
-    size: Size, side: int | None, halo: int, align: int, *, around: bool = False
+    size: Size, side: int | None, halo: int, align: int, *, around: Axes = BORDERED
 ) -> list[Window]:
     """A map of this (height, width) in windows that own about side x side, row by row.
 
@@ -107,7 +107,7 @@ def windows(
         halo: how far beyond its own part a window sees, a multiple of ``align``.
         align: boxes begin at multiples of it, so that poolings, and patches that are convolved
             together, fall as they do on the whole map.
-        around: whether the map goes on around its edges: halos then lie beyond them.
+        around: which ways the map goes on around its edges: halos then lie beyond them.
     """
     if side is None:
         whole = Box.of(size)
@@ -116,7 +116,7 @@ def windows(
     boxes = [Box(top, left, bottom, right) for top, bottom in rows for left, right in columns]
     if len(boxes) == 1:  # nothing lies beyond the whole
         return [Window(boxes[0], boxes[0])]
-    return [Window(own, _seen(own, halo, None if around else size)) for own in boxes]
+    return [Window(own, _seen(own, halo, size, around)) for own in boxes]
 
 
 def _shares(length: int, side: int, align: int) -> Iterator[tuple[int, int]]:
@@ -127,15 +127,16 @@ def _shares(length: int, side: int, align: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + share, length)
 
 
-def _seen(own: Box, halo: int, size: Size | None) -> Box:
-    top, left, bottom, right = own
-    seen = Box(top - halo, left - halo, bottom + halo, right + halo)
-    if size is None:
-        return seen
-    height, width = size
-    return Box(
-        max(0, seen.top), max(0, seen.left), min(height, seen.bottom), min(width, seen.right)
-    )
+def _seen(own: Box, halo: int, size: Size, around: Axes) -> Box:
+    (height, width), (down, across) = size, around
+    top, bottom = _stretch(own.top - halo, own.bottom + halo, None if down else height)
+    left, right = _stretch(own.left - halo, own.right + halo, None if across else width)
+    return Box(top, left, bottom, right)
+
+
+def _stretch(start: int, end: int, length: int | None) -> tuple[int, int]:
+    """A stretch, less what of it lies beyond a length, if it ends there."""
+    return (start, end) if length is None else (max(0, start), min(length, end))
 
 
 def _runs(start: int, end: int, length: int) -> Iterator[tuple[int, int]]:

@@ -20,7 +20,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from impasto.config import Size
+from impasto.config import BORDERED, Axes, Size
 from impasto.transfer.losses import Tally
 from impasto.transfer.tiles import Box, Window, positions_of, windows
 
@@ -77,9 +77,9 @@ class Network(Protocol):
     """What leads from a picture (1, 3, H, W) to its features: see vgg.py."""
 
     @property
-    def around(self) -> bool: ...
+    def around(self) -> Axes: ...
 
-    def going_around(self) -> Network: ...
+    def going_around(self, around: Axes) -> Network: ...
 
     def bordered(self) -> Network: ...
 
@@ -313,7 +313,7 @@ def folded(gradient: Tensor, size: Size) -> Tensor:
 
 
 def windows_of(
-    stage: Stage, entering: Size, side: int | None, *, around: bool = False
+    stage: Stage, entering: Size, side: int | None, *, around: Axes = BORDERED
 ) -> list[Window]:
     """The windows in which a stage takes a map of this (height, width)."""
     if side is not None:
