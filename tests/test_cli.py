@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -125,13 +126,103 @@ def test_a_picture_that_cannot_be_written_after_all_is_kept_elsewhere(folder, ca
     Path("gone").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder / "spare"))
     Path("spare").mkdir()
-    monkeypatch.setattr(Narrator, "__call__", lambda *_: Path("gone").exists() and gone.rmdir())
-    gone = Path("gone")
+    monkeypatch.setattr(Narrator, "__call__", lambda *_: shutil.rmtree("gone", ignore_errors=True))
     command = ("stylize", "photo.png", "charcoal", "-o", "gone/o.png", *QUICK)
     err = impasto(*command, status=2, capsys=capsys).err
     (kept,) = Path("spare").glob("*/o.png")
     assert f"nothing is lost: it is in {folder / kept}" in err
     assert err.count("\n") == 4  # two of introduction, one for the checkpoint, one error
+
+
+CYRILLIC = "портрет.png"
+QUICKER = ("--size", 32, "--iterations", 1, "--backbone", "vgg16")
+LEGACY = {
+    "stylize": ("stylize", CYRILLIC, "charcoal", "-o", f"2{CYRILLIC}", *QUICKER),
+    "texture": ("texture", CYRILLIC, "-o", f"2{CYRILLIC}", *QUICKER),
+    "styles": ("styles", "-o", CYRILLIC),
+    "show": ("show", f"painted-{CYRILLIC}"),
+    "compare": ("compare", CYRILLIC, f"painted-{CYRILLIC}", "--content", CYRILLIC),
+    "sweep": (
+        *("sweep", CYRILLIC, "charcoal", "--vary", "seed=1", "--set", "size=32"),
+        *("--set", "iterations=1", "--set", "backbone=vgg16", "-o", f"2{CYRILLIC}"),
+    ),
+}
+
+
+@pytest.mark.parametrize("command", LEGACY)
+def test_names_that_the_output_cannot_encode_are_said_by_their_escapes(
+    folder, capsys, monkeypatch, command
+):
+    Path("photo.png").rename(CYRILLIC)
+    if command in ("show", "compare"):
+        impasto("stylize", CYRILLIC, "charcoal", "-o", f"painted-{CYRILLIC}", *QUICKER)
+    streams = {
+        name: io.TextIOWrapper(io.BytesIO(), "cp1252", errors="strict")
+        for name in ("stdout", "stderr")
+    }
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, stream)
+    with pytest.raises(SystemExit) as exit_:
+        main([str(word) for word in LEGACY[command]])
+    said = ""
+    for stream in streams.values():
+        stream.flush()
+        said += stream.buffer.getvalue().decode("cp1252")
+    assert not exit_.value.code, said
+    escaped = CYRILLIC.encode("cp1252", "backslashreplace").decode("cp1252")
+    assert escaped in said.replace("\n", "").replace(" ", "")
+
+
+def test_a_name_that_the_output_cannot_encode_is_one_line_of_an_error_too(folder):
+    command = [sys.executable, "-m", "impasto", "explain", CYRILLIC, "charcoal"]
+    env = {**os.environ, "PYTHONIOENCODING": "cp1252:strict"}
+    run = subprocess.run(command, capture_output=True, env=env, check=False)
+    assert run.returncode == 2
+    assert run.stderr.startswith(b"impasto: photograph '\\u043f\\u043e")
+    assert run.stderr.count(b"\n") == 1
+
+
+FORCED = {
+    "stylize": ("stylize", "photo.png", "charcoal", "-o", "o.png", *QUICKER),
+    "sweep": (*LEGACY["sweep"][:1], "photo.png", *LEGACY["sweep"][2:-1], "o.png"),
+    "styles": ("styles", "--no-sheet"),
+    "show": ("show", "painted.png"),
+    "weights": ("weights", "list"),
+    "help": ("stylize", "--help"),
+    "error": ("stylize", "nowhere.png", "charcoal"),
+}
+
+
+@pytest.mark.parametrize("command", FORCED)
+def test_a_log_file_gets_no_escapes_whatever_a_system_sets_for_all(
+    folder, capsys, monkeypatch, command
+):
+    if command == "show":
+        impasto("stylize", "photo.png", "charcoal", "-o", "painted.png", *QUICKER, capsys=capsys)
+    for name in ("FORCE_COLOR", "GITHUB_ACTIONS", "TTY_COMPATIBLE", "CLICOLOR_FORCE"):
+        monkeypatch.setenv(name, "1")
+    out = impasto(*FORCED[command], status=2 if command == "error" else 0, capsys=capsys)
+    assert out.out + out.err != ""
+    assert "\x1b" not in out.out + out.err
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "red"),
+    [("TERM", "xterm", True), ("NO_COLOR", "1", False), ("TERM", "dumb", False)],
+)
+def test_an_error_is_red_on_a_terminal_that_can_and_may(folder, monkeypatch, name, value, red):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    impasto("stylize", "nowhere.png", "charcoal", status=2)
+    assert ("\x1b[31m" in sys.stderr.getvalue()) == red
+    assert "nowhere.png" in sys.stderr.getvalue()
 
 
 def running(marker, *words):
@@ -215,7 +306,7 @@ def test_no_command_shows_the_help_and_nothing_else(folder, capsys):
 def test_snapshots_have_a_folder_beside_the_result_and_never_overwrite_an_input(folder, capsys):
     command = ("stylize", "photo.png", "charcoal", "-o", "out.png", *QUICK)
     impasto(*command, "--snapshots", "2", capsys=capsys)
-    (snapshot,) = Path("out-snapshots").iterdir()
+    (snapshot,) = Path("out.png-snapshots").iterdir()
     before = snapshot.read_bytes()
     again = ("stylize", snapshot, "charcoal", "-o", "out.png", *QUICK, "--snapshots", "2,last")
     assert "overwrite" in impasto(*again, status=2, capsys=capsys).err

@@ -17,7 +17,7 @@ import typer
 from impasto.cli import measures, pictures, weights
 from impasto.cli.explain import explain
 from impasto.cli.options import Command
-from impasto.cli.process import BAD_INPUT, BROKEN, STOPPED
+from impasto.cli.process import BAD_INPUT, BROKEN, STOPPED, coloured, speak_anything
 from impasto.cli.rerun import rerun
 from impasto.cli.resume import resume
 from impasto.cli.stylize import stylize
@@ -65,6 +65,8 @@ def impasto(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit; the one border where errors become a line on standard error."""
+    speak_anything()
+    draw_help_on_terminals_only()
     try:
         status = app(args=arguments, standalone_mode=False) or 0
         if status == STOPPED:  # what typer makes of a KeyboardInterrupt
@@ -86,6 +88,13 @@ def main(arguments: list[str] | None = None) -> None:
         fail(_explain(error), BROKEN)
 
 
+def draw_help_on_terminals_only() -> None:
+    """As `console_on` does; typer would ask FORCE_COLOR, and GITHUB_ACTIONS."""
+    from typer import rich_utils
+
+    rich_utils.FORCE_TERMINAL = None if coloured(sys.stdout) else False
+
+
 def _explain(error: Exception) -> str:
     """One line for an error that is not the user's to mend."""
     if os.environ.get(DEBUG):
@@ -101,5 +110,6 @@ def _explain(error: Exception) -> str:
 
 def fail(message: str, status: int) -> None:
     """One line on standard error, red on a terminal, and exit."""
-    typer.secho(f"impasto: {message}", fg=typer.colors.RED, err=True)
+    red = typer.colors.RED if coloured(sys.stderr) else None
+    typer.secho(f"impasto: {message}", fg=red, err=True)
     sys.exit(status)

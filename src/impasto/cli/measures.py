@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from impasto.cli.progress import console_on
 from impasto.errors import ConfigError, did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(as_dict(appraisal), indent=2))
         return
-    console = Console(highlight=False)
+    console = console_on(sys.stdout)
     height, width = appraisal.size
     console.print(
         f"[bold]{escape(printable(appraisal.name))}[/bold], measured at {width} x {height} px"
@@ -103,7 +104,7 @@ def compare(
     if as_json:
         typer.echo(json.dumps([{"picture": path, **as_dict(a)} for path, a in ranked], indent=2))
         return
-    Console(highlight=False).print(ranking_table(ranked, key))
+    console_on(sys.stdout).print(ranking_table(ranked, key))
 
 
 def tell_notes(appraisals: Sequence[Appraisal]) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from impasto.cli.progress import console_on
 from impasto.config import PRESETS
 from impasto.errors import PictureError, printable
 
@@ -29,7 +30,7 @@ def styles(
     table = Table(box=None, show_header=False, pad_edge=False)
     for style in STYLES:
         table.add_row(f"[bold]{style.name}[/bold]", style.description)
-    Console(highlight=False).print(table)
+    console_on(sys.stdout).print(table)
     if sheet:
         from impasto import pictures
 
@@ -53,7 +54,7 @@ def show(
     if as_json:
         typer.echo(words)
         return
-    console = Console(highlight=False)
+    console = console_on(sys.stdout)
     for title, rows in parts.items():
         console.print(f"[bold]{escape(printable(title))}[/bold]")
         table = Table(box=None, show_header=False, pad_edge=False)

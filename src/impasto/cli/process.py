@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import math
+import os
 import signal
+import sys
 import time
 from types import FrameType
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 BROKEN, BAD_INPUT, STOPPED = 1, 2, 130  # exit statuses
 
@@ -36,6 +39,30 @@ def hear_stops() -> None:
     for each in STOPS:
         if signal.getsignal(each) is not signal.SIG_IGN:  # as nohup asks
             signal.signal(each, stop)
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether somebody sees it as it is written; one that is closed is no terminal."""
+    try:
+        return stream.isatty()
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether words on it may have colours: a terminal that can, whose owner wants them."""
+    can = is_terminal(stream) and os.environ.get("TERM") not in ("dumb", "unknown")
+    return can and not os.environ.get("NO_COLOR")
+
+
+def speak_anything() -> None:
+    """Let both streams print every character: one that their encoding lacks as its escape.
+
+    Names of files come in all languages, and what is only said must not end what is done.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # none, another's, closed
+            cast(io.TextIOWrapper, stream).reconfigure(errors="backslashreplace")
 
 
 class Stream:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import IO, TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Self, TextIO, cast
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from impasto.cli.process import Stream
+from impasto.cli.process import Stream, is_terminal
 from impasto.errors import printable
 
 if TYPE_CHECKING:
@@ -144,7 +144,16 @@ class Narrator(Bar):
 
 def console_for(*, quiet: bool) -> Console:
     """Standard error, on which nobody has to listen."""
-    return Console(file=cast(IO[str], Stream(sys.stderr)), quiet=quiet, highlight=False)
+    return console_on(cast(TextIO, Stream(sys.stderr)), quiet=quiet)
+
+
+def console_on(stream: TextIO, *, quiet: bool = False) -> Console:
+    """A console that draws and colours where the stream is a terminal, and nowhere else.
+
+    FORCE_COLOR and the like, which CI systems set for all programs, would otherwise put a bar's
+    thousand movements of the cursor into a log file.
+    """
+    return Console(file=stream, force_terminal=is_terminal(stream), quiet=quiet, highlight=False)
 
 
 def draws(console: Console) -> bool:
