@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -132,6 +133,20 @@ def test_a_picture_that_cannot_be_written_after_all_is_kept_elsewhere(folder, ca
     (kept,) = Path("spare").glob("*/o.png")
     assert f"nothing is lost: it is in {folder / kept}" in err
     assert err.count("\n") == 4  # two of introduction, one for the checkpoint, one error
+
+
+def test_a_drive_that_knows_no_fsync_gets_the_picture_and_its_checkpoint(
+    folder, capsys, monkeypatch
+):
+    def unknown(_):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", unknown)
+    err = impasto(
+        "stylize", "photo.png", "charcoal", "-o", "o.png", "-q", *QUICK, capsys=capsys
+    ).err
+    assert err == ""
+    assert PIL.Image.open("o.png").size == (64, 43)
 
 
 CYRILLIC = "портрет.png"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -9,7 +10,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -18,6 +19,9 @@ METADATA_KEY = "impasto"  # one key that holds JSON: several keys have no fixed 
 CHECKSUM = "tensors_sha256"
 DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.uint8: "U8"}  # safetensors' names
 ALIGNMENT_BYTES = 8
+# What network drives and FUSE say where they know of no fsync: what was written is written as far
+# as they can tell. EIO, ENOSPC and EDQUOT are losses, and stay errors.
+NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 Buffer: TypeAlias = bytes | memoryview
 
@@ -41,13 +45,26 @@ def write_atomically(
         with temporary.open("wb") as file:
             for part in (data,) if isinstance(data, bytes) else data:
                 file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
+            sync(file)
         temporary.replace(path)
     except BaseException:  # Ctrl-C too leaves nothing behind
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def sync(file: IO[bytes]) -> None:
+    """Wait until the disk has what was written, on file systems that can tell.
+
+    Raises:
+        OSError: it could not be written after all.
+    """
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in NO_SYNC:
+            raise
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
