@@ -142,14 +142,34 @@ def test_where_there_is_no_checkpoint_the_line_says_what_is_wanted(tmp_path):
     one_line(caught, FILE)
 
 
-@pytest.mark.parametrize("part", ["impasto", "torch", "checkpoint format"])
-def test_what_another_version_wrote_is_refused_and_the_version_named(tmp_path, monkeypatch, part):
+def written_by_another(tmp_path, monkeypatch, part):
     with monkeypatch.context() as older:
         older.setattr(checkpoint, "made_by", lambda made=checkpoint.made_by: {**made(), part: "0"})
         checkpoint.write(example(tmp_path))
+
+
+def test_another_format_is_refused_and_named(tmp_path, monkeypatch):
+    written_by_another(tmp_path, monkeypatch, "checkpoint format")
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint.read(tmp_path)
+    one_line(caught, f"checkpoint format was 0, here it is {checkpoint.FORMAT}", "--resume")
+
+
+@pytest.mark.parametrize("part", ["impasto", "torch"])
+def test_what_another_version_wrote_is_read_or_else_the_version_named(tmp_path, monkeypatch, part):
+    written_by_another(tmp_path, monkeypatch, part)
+    assert same(checkpoint.read(tmp_path), example(tmp_path))
+    monkeypatch.setattr(checkpoint.Point, "restored", lambda _: {}["a part it had not"])
     with pytest.raises(CheckpointError) as caught:
         checkpoint.read(tmp_path)
     one_line(caught, f"{part} was 0, here it is {checkpoint.made_by()[part]}", "--resume")
+
+
+def test_what_the_front_end_wrote_is_read_alone_and_nothing_of_a_damaged_file(tmp_path):
+    checkpoint.write(example(tmp_path))
+    assert checkpoint.command_in(tmp_path) == {"photo": "/a \ud800.png"}
+    (tmp_path / FILE).write_bytes(b"old")
+    assert checkpoint.command_in(tmp_path) == checkpoint.command_in(tmp_path / "no") == {}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +186,6 @@ def test_what_another_version_wrote_is_refused_and_the_version_named(tmp_path, m
             "start name was None",
         ),
         ({"inputs": Inputs()}, "photograph name was a.png, here it is None"),
-        ({"versions": {"torch": "3"}}, "versions torch was 2, here it is 3"),
     ],
 )
 def test_what_is_of_another_run_is_refused_and_the_difference_named(tmp_path, change, words):
@@ -233,6 +252,14 @@ def test_a_folder_that_cannot_be_is_found_before_the_work(tmp_path):
     checkpoint.check_folder(tmp_path / "new")
     checkpoint.check_folder(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_versions_may_differ_and_are_told(tmp_path):
+    there, now = example(tmp_path), replace(RECIPE, versions={"torch": "3"})
+    checkpoint.check_fits(there, now)
+    assert there.recipe.other_versions(RECIPE) == ""
+    told = there.recipe.other_versions(now)
+    assert told == "The picture may differ in a few bytes: torch was 2, here 3."
 
 
 def written(keeper, iterations, monkeypatch, seconds=1.0):

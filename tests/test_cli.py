@@ -240,6 +240,45 @@ def test_an_error_is_red_on_a_terminal_that_can_and_may(folder, monkeypatch, nam
     assert "nowhere.png" in sys.stderr.getvalue()
 
 
+CHINESE = "画" * 82  # 246 bytes: with .png it fits, and with -checkpoint it does not
+
+
+def test_names_that_would_be_too_long_are_cut_and_that_is_said_before_the_work(folder, capsys):
+    err = impasto(
+        *("stylize", "photo.png", "charcoal", "-o", f"{CHINESE}.png", "--snapshots", "1", *QUICK),
+        capsys=capsys,
+    ).err
+    first, *_ = err.splitlines()
+    assert first.startswith(f"{CHINESE}.png-checkpoint is too long a name here: it is cut to 画")
+    assert {path.name[:3] for path in Path().iterdir()} == {"画画画", "pho"}
+    (snapshots,) = Path().glob("*-snapshots")
+    assert len(list(snapshots.iterdir())) == 1
+    assert Path(f"{CHINESE}.png").is_file()
+
+
+def test_a_result_that_is_named_after_two_long_names_is_cut_and_rerun_too(folder, capsys):
+    photo, painting = (Path(f"{letter * 200}.png") for letter in "ab")
+    shutil.copy("photo.png", photo)
+    Path("photo.png").rename(painting)
+    out = impasto("stylize", photo, painting, *QUICK, capsys=capsys)
+    (made,) = set(Path().iterdir()) - {photo, painting}
+    assert made.name.startswith("a" * 200 + "-bbb")
+    assert made.suffix == ".png"
+    assert f"it is cut to {made}" in out.err
+    impasto("rerun", made, "-q", capsys=capsys)
+    (again,) = set(Path().iterdir()) - {photo, painting, made}
+    assert again.name.endswith("-again.png")
+    assert PIL.Image.open(again).tobytes() == PIL.Image.open(made).tobytes()
+
+
+def test_a_result_that_no_file_system_takes_is_one_line_before_the_work(folder, capsys):
+    name = "画" * 90 + ".png"
+    err = impasto("stylize", "photo.png", "charcoal", "-o", name, status=2, capsys=capsys).err
+    assert err.count("\n") == 1
+    assert "a name of 274 bytes; allowed: up to 255 there; choose a shorter name" in err
+    assert [path.name for path in Path().iterdir()] == ["photo.png"]
+
+
 def running(marker, *words):
     """A command in a process of its own, once it has said the marker, and where its words go."""
     log = Path("log.txt")

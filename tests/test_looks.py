@@ -133,8 +133,8 @@ def test_a_picture_made_again_is_the_same_to_the_byte(folder, capsys, suffix):
     out = impasto(capsys, "rerun", f"a{suffix}")
     assert "Byte for byte the same" in out.out
     assert Path(f"a-again{suffix}").read_bytes() == Path(f"a{suffix}").read_bytes()
-    assert not Path("a-again-snapshots").exists()
-    assert not Path("a-again-checkpoint").exists()
+    assert not Path("a-again.png-snapshots").exists()
+    assert not Path("a-again.png-checkpoint").exists()
 
 
 def test_so_it_is_with_16_bits_a_start_of_its_own_and_in_windows(folder, capsys):
@@ -194,8 +194,8 @@ def test_with_a_network_in_the_cache_the_embedded_one_is_still_found(folder, cap
 
 def test_a_foreign_checkpoint_is_told_of(folder, capsys):
     impasto(capsys, "stylize", "photo.png", "painting.png", "-o", "a.png", *QUICK)
-    Path("b-checkpoint").mkdir()
-    Path("b-checkpoint/checkpoint.safetensors").write_bytes(b"old")
+    Path("b.png-checkpoint").mkdir()
+    Path("b.png-checkpoint/checkpoint.safetensors").write_bytes(b"old")
     out = impasto(capsys, "rerun", "a.png", "-o", "b.png")
     assert "will be overwritten" in out.err
 

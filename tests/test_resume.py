@@ -21,7 +21,7 @@ import torch
 from skimage import data
 
 from conftest import Crowded, signals_as_before
-from impasto import pictures
+from impasto import pictures, timeline
 from impasto.cli import main
 from impasto.config import configure
 from impasto.errors import CheckpointError
@@ -37,7 +37,7 @@ SHALLOW = ("--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1")
 SMALL = ("--size", "64", "--backbone", "vgg16", *SHALLOW)
 QUICK = (*SMALL, "--iterations", "12")
 COMMAND = ("stylize", "photo.png", "charcoal", "-o", "out.png")
-FOLDER = Path("out-checkpoint")
+FOLDER = Path("out.png-checkpoint")
 
 KILLS = 20
 LONGEST_S = 0.1  # that a process may go on after its first checkpoint: a few iterations
@@ -122,8 +122,8 @@ def kept(tmp_path_factory):
             stopped = run(*COMMAND, *QUICK)
     assert (whole, stopped) == (0, 130)
     assert sorted(path.name for path in made.iterdir()) == [
-        "out-checkpoint",
         "out.png",
+        "out.png-checkpoint",
         "photo.png",
     ]
     shutil.copytree(made, made.with_name("copy"))
@@ -238,7 +238,7 @@ def test_killed_at_the_worst_moments_it_ends_in_the_same_bytes(server):
 @pytest.mark.parametrize("command", [(*COMMAND, *QUICK, "--resume"), ("resume", FOLDER)])
 def test_after_ctrl_c_it_goes_on_to_the_same_bytes(undisturbed, stopped, capsys, command):
     assert "Stopped at iteration 5 of 12" in stopped
-    assert stopped.endswith("; to go on: impasto resume out-checkpoint\n")
+    assert stopped.endswith("; to go on: impasto resume out.png-checkpoint\n")
     assert Path("out.png").read_bytes() != undisturbed
     assert "Going on after iteration 5 of 12." in impasto(*command, capsys=capsys).err
     assert Path("out.png").read_bytes() == undisturbed
@@ -257,7 +257,7 @@ def test_it_goes_on_from_any_folder_with_all_that_was_asked_for(folder, capsys):
         stopping.setattr(checkpoint.Keeper, "__call__", stop_after_five)
         err = impasto(*words, *asked, *places, status=130, capsys=capsys).err
     assert "impasto resume kept" in err
-    assert not Path("b-checkpoint").exists()
+    assert not Path("b.png-checkpoint").exists()
     Path("elsewhere").mkdir()
     os.chdir("elsewhere")
     impasto("resume", "../kept", "-q", capsys=capsys)
@@ -283,15 +283,15 @@ def test_without_a_checkpoint_resume_starts_from_the_beginning_and_says_so(
 ):
     shutil.rmtree(FOLDER)
     err = impasto(*COMMAND, *QUICK, "--resume", capsys=capsys).err
-    assert "No checkpoint in out-checkpoint: starting from the beginning." in err
+    assert "No checkpoint in out.png-checkpoint: starting from the beginning." in err
     assert Path("out.png").read_bytes() == undisturbed
     err = impasto("resume", FOLDER, status=2, capsys=capsys).err
-    assert "out-checkpoint: there is no checkpoint in it" in err
+    assert "out.png-checkpoint: there is no checkpoint in it" in err
 
 
 def test_without_resume_it_starts_anew_and_says_so(undisturbed, stopped, capsys):
     err = impasto(*COMMAND, *QUICK, capsys=capsys).err
-    assert "The checkpoint in out-checkpoint will be overwritten (--resume goes on" in err
+    assert "The checkpoint in out.png-checkpoint will be overwritten (--resume goes on" in err
     assert "\n1/12" in err
     assert Path("out.png").read_bytes() == undisturbed
     assert not FOLDER.exists()
@@ -354,16 +354,151 @@ def test_what_does_not_fit_is_one_line_status_2_and_no_picture(stopped, capsys, 
 
 
 @pytest.mark.parametrize("name", ["torch", "impasto", "pillow", "python"])
-def test_another_version_is_one_line_and_no_picture(stopped, capsys, monkeypatch, name):
-    real = room.version
-    if name == "python":
-        monkeypatch.setattr(room.platform, "python_version", lambda: "0")
-    for place in (room, checkpoint):
-        monkeypatch.setattr(place, "version", lambda of: "0" if of == name else real(of))
-    err = impasto("resume", FOLDER, status=2, capsys=capsys).err
+def test_another_version_goes_on_and_says_that_bytes_may_differ(
+    stopped, undisturbed, capsys, monkeypatch, name
+):
+    real, now = room.version, room.platform.python_version()
+    with monkeypatch.context() as other:
+        if name == "python":
+            other.setattr(room.platform, "python_version", lambda: "0")
+        for place in (room, checkpoint):
+            other.setattr(place, "version", lambda of: "0" if of == name else real(of))
+        err = impasto("resume", FOLDER, "-q", capsys=capsys).err
+    was = now if name == "python" else real(name)
+    assert err == f"The picture may differ in a few bytes: {name} was {was}, here 0.\n"
+    assert pixels_of("out.png") == pixels_of(io.BytesIO(undisturbed))
+    assert not FOLDER.exists()
+
+
+def pixels_of(file):
+    with PIL.Image.open(file) as picture:
+        return picture.tobytes()
+
+
+def test_under_another_version_a_film_goes_on_with_its_frames_twice(folder, capsys, monkeypatch):
+    """Also where the second stop comes under that version."""
+    film = ("--timeline", "film.gif")
+    impasto(*COMMAND, *QUICK, *film, capsys=capsys)
+    whole = Path("film.gif").read_bytes()
+    monkeypatch.setattr(checkpoint, "INTERVAL_S", 0.0)
+    with pytest.MonkeyPatch.context() as stopping:
+        stopping.setattr(checkpoint.Keeper, "__call__", stop_after_five)
+        impasto(*COMMAND, *QUICK, *film, status=130, capsys=capsys)
+    monkeypatch.setattr(room.platform, "python_version", lambda: "0")
+    with pytest.MonkeyPatch.context() as stopping:
+        stopping.setattr(timeline.Timeline, "save", lambda *_: os.fsync(-1))
+        assert "unexpected" in impasto("resume", FOLDER, status=1, capsys=capsys).err
+    err = impasto("resume", FOLDER, capsys=capsys).err
+    assert "Going on after iteration 12 of 12" in err
+    assert "No frames" not in err
+    assert "python was" in err
+    assert Path("film.gif").read_bytes() == whole
+
+
+def test_what_lies_around_a_checkpoint_moves_with_it(folder, capsys):
+    """Inputs by their checksums, in a folder of their own; what is written goes beside it."""
+    place = Path("home/album")
+    place.mkdir(parents=True)
+    for path in ("home/photo.png", "home/album/start.png", "home/album/mask.png"):
+        shutil.copy("photo.png", path)
+    Path("home/paintings").mkdir()
+    for seed, name in enumerate("ab"):
+        PIL.Image.effect_noise((80, 80), 30 + seed).save(f"home/paintings/{name}.png")
+    PIL.Image.new("L", (96, 64)).save(place / "mask.png")
+    half = PIL.Image.open(place / "mask.png")
+    half.paste(255, (0, 0, 48, 64))
+    half.save(place / "mask.png")
+    shutil.copy(weights.embedded_path(), "home/net.safetensors")
+    words = ("stylize", "home/photo.png", "home/paintings", *QUICK, "--start", place / "start.png")
+    words += ("--backbone", "home/net.safetensors", "--mask", place / "mask.png")
+    words += ("--region", "#fff=home/paintings/a.png", "--snapshots", "2,last")
+    impasto(*words, "-o", "whole.png", capsys=capsys)
+    with pytest.MonkeyPatch.context() as stopping:
+        stopping.setattr(checkpoint.Keeper, "__call__", stop_after_five)
+        asked = ("-o", place / "out.png", "--timeline", place / "film.gif")
+        impasto(*words, *asked, status=130, capsys=capsys)
+    shutil.copytree("home", "copy")
+    Path("home").rename("new")
+    before = Path("copy/album/out.png").read_bytes()
+    out = impasto("resume", "new/album/out.png-checkpoint", capsys=capsys)
+    assert "new/album/out.png" in out.out
+    assert Path("new/album/out.png").read_bytes() == Path("whole.png").read_bytes()
+    assert Path("new/album/film.gif").is_file()
+    for name in ("iteration-0002.png", "iteration-0012.png"):
+        snapshot = Path("new/album/out.png-snapshots", name)
+        assert snapshot.read_bytes() == Path("whole.png-snapshots", name).read_bytes()
+    assert not Path("home").exists()
+    Path("home").mkdir()  # the old place is there: its copy is gone on with where it is
+    impasto("resume", "copy/album/out.png-checkpoint", capsys=capsys)
+    assert list(Path("home").iterdir()) == []
+    assert Path("copy/album/out.png").read_bytes() != before
+
+
+def test_inputs_are_found_beside_the_checkpoint_and_another_file_of_the_name_is_not_taken(
+    stopped, undisturbed, capsys
+):
+    """The checkpoint was given away with its photograph alone, and where it was is another."""
+    place = Path("elsewhere")
+    place.mkdir()
+    FOLDER.rename(place / FOLDER)
+    Path("photo.png").rename(place / "photo.png")
+    PIL.Image.new("RGB", (96, 64), "teal").save("photo.png")
+    impasto("resume", place / FOLDER, capsys=capsys)
+    assert (place / "out.png").read_bytes() == undisturbed
+
+
+def test_two_pictures_of_one_stem_have_a_checkpoint_each(folder, capsys):
+    """The one is stopped; the other, done after it, leaves it alone."""
+    snapshots = ("--snapshots", "1")
+    with pytest.MonkeyPatch.context() as stopping:
+        stopping.setattr(checkpoint.Keeper, "__call__", stop_after_five)
+        impasto(*COMMAND, *QUICK, *snapshots, status=130, capsys=capsys)
+    other = ("stylize", "photo.png", "night-swirls", "-o", "out.jpg", *QUICK, *snapshots)
+    impasto(*other, capsys=capsys)
+    assert not Path("out.jpg-checkpoint").exists()
+    first = [Path(f"out.{form}-snapshots/iteration-0001.png") for form in ("png", "jpg")]
+    assert first[0].read_bytes() != first[1].read_bytes()
+    assert "Going on after iteration 5" in impasto("resume", FOLDER, capsys=capsys).err
+
+
+def test_another_pictures_checkpoint_is_not_overwritten(stopped, undisturbed, capsys):
+    there = (FOLDER / checkpoint.FILE).read_bytes()
+    words = ("stylize", "photo.png", "charcoal", *QUICK, "-o", "b.png", "--checkpoint-dir", FOLDER)
+    err = impasto(*words, status=2, capsys=capsys).err
     assert err.count("\n") == 1
-    assert f"{name} was" in err
-    assert "here it is 0" in err
+    assert "the checkpoint there is another picture's, out.png; impasto resume" in err
+    assert (FOLDER / checkpoint.FILE).read_bytes() == there
+    impasto("resume", FOLDER, "-q", capsys=capsys)
+    assert Path("out.png").read_bytes() == undisturbed
+
+
+IN_USE = {
+    "the same command": ((*COMMAND, *QUICK), "another process is at work with this checkpoint"),
+    "resume": (("resume", FOLDER), "another process is at work with this checkpoint"),
+    "another checkpoint": (
+        (*COMMAND, *QUICK, "--checkpoint-dir", "other"),
+        "output 'out.png': another process is painting it",
+    ),
+    "none": ((*COMMAND, *QUICK, "--no-checkpoint"), "another process is painting it"),
+}
+
+
+def test_what_another_process_works_with_is_refused_in_one_line_and_a_kill_frees_it(server, capsys):
+    """Whatever way the other one takes to it."""
+    process = server.start(*COMMAND, *LONG[:-4], "--iterations", "100000")
+    deadline_s = time.monotonic() + 60
+    while not (FOLDER / checkpoint.FILE).exists() and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    for words, told in IN_USE.values():
+        err = impasto(*words, status=2, capsys=capsys).err
+        assert err.count("\n") == 1
+        assert told in err
+    assert not Path("other").exists()
+    os.kill(process, signal.SIGKILL)
+    assert server.wait() == -signal.SIGKILL
+    assert Path(".out.png.lock").exists()  # and is in nobody's way
+    impasto(*COMMAND, *QUICK, capsys=capsys)
+    assert sorted(path.name for path in Path().iterdir()) == ["out.png", "photo.png"]
 
 
 def test_what_cannot_be_kept_does_not_end_the_work_and_is_said_once(folder, capsys, monkeypatch):

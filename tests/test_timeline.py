@@ -41,7 +41,7 @@ SETTINGS = {
 QUICK = ("--size", 64, "--iterations", 9, "--backbone", "vgg16")
 QUICK += ("--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1")
 COMMAND = ("stylize", "photo.png", "charcoal", "-o", "out.png", *QUICK)
-FOLDER = Path("out-checkpoint")
+FOLDER = Path("out.png-checkpoint")
 SUFFIXES = [form.suffix for form in FORMS]
 # RMS that a lossy film of 64 px may be off by; the start and the result are 0.3 apart.
 CLOSE = 0.05
@@ -305,7 +305,7 @@ def test_where_the_disk_fills_at_the_end_the_picture_is_there_and_the_film_can_b
         out = impasto(capsys, *COMMAND, "-q", "--timeline", "film.gif", status=1)
     assert out.err.count("\n") == 1
     assert "Film left out: film 'film.gif' cannot be written: No space left on device" in out.err
-    assert out.err.endswith("to go on: impasto resume out-checkpoint\n")
+    assert out.err.endswith("to go on: impasto resume out.png-checkpoint\n")
     assert Path("out.png").read_bytes() == (whole / "out.png").read_bytes()
     impasto(capsys, "resume", FOLDER)
     assert Path("film.gif").read_bytes() == (whole / "film.gif").read_bytes()

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes, and tensors with a checksum inside."""
+"""Files that are whole or not there: atomic writes, locks, names that fit, checksums inside."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -22,6 +22,10 @@ ALIGNMENT_BYTES = 8
 # What network drives and FUSE say where they know of no fsync: what was written is written as far
 # as they can tell. EIO, ENOSPC and EDQUOT are losses, and stay errors.
 NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+NAME_BYTES = 255  # of a file's name, where the system does not say: ext4, APFS, NTFS, and so on
+HASH_DIGITS = 8  # hexadecimal, of what a name was before it was cut
+# For a lock that another process is just giving back, with its file.
+LOCK_PATIENCE_S = 0.2
 
 Buffer: TypeAlias = bytes | memoryview
 
@@ -65,6 +69,74 @@ def sync(file: IO[bytes]) -> None:
     except OSError as error:
         if error.errno not in NO_SYNC:
             raise
+
+
+@contextmanager
+def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[bool]:
+    """Hold a lock file as long as the context lasts; yield whether no other process holds it.
+
+    The lock is the kernel's (flock; LockFileEx on Windows): however a process ends, its lock ends
+    with it, and a file that it left behind is in nobody's way. Over NFS and SMB it holds between
+    machines where the mount has locks. Where the file system has none, or path can't be made,
+    nothing is held and True is yielded: better unlocked than no work at all.
+
+    Args:
+        path: the lock file, in a folder that exists; removed at the end.
+        on_wait: called once where another process holds it, which is then waited for; left out,
+            False is yielded.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, fallback_to_soft=False)  # a soft lock would outlive its process
+    free = True
+    try:
+        try:
+            lock.acquire(timeout=LOCK_PATIENCE_S)
+        except Timeout:
+            free = on_wait is not None
+            if on_wait:
+                on_wait()
+                lock.acquire()
+    except OSError:
+        free = True
+    try:
+        yield free
+    finally:
+        if lock.is_locked:
+            with suppress(OSError):  # Windows keeps a file that is open
+                path.unlink()
+            lock.release()
+
+
+def longest_name(folder: Path) -> int:
+    """How many bytes a file's name may have in a folder, or in the nearest one that is there."""
+    for place in (folder, *folder.parents):
+        with suppress(OSError, ValueError, AttributeError):  # AttributeError: Windows
+            return os.pathconf(place, "PC_NAME_MAX")
+    return NAME_BYTES
+
+
+def name_bytes(name: str) -> int:
+    """How many bytes a file's name has on disk."""
+    return len(name.encode("utf-8", "surrogatepass"))
+
+
+def fitting(path: Path, ending: str) -> Path:
+    """The path, with a name that the file system takes; the same path gives the same one.
+
+    Args:
+        path: its name may be too long.
+        ending: of its name; what is before it is cut at a character's end, and some digits of a
+            hash of it follow, so that two long names stay two.
+    """
+    limit = longest_name(path.parent)
+    if name_bytes(path.name) <= limit:
+        return path
+    stem = path.name.removesuffix(ending)
+    digits = hashlib.sha256(stem.encode("utf-8", "surrogatepass")).hexdigest()[:HASH_DIGITS]
+    while stem and name_bytes(stem) > limit - name_bytes(f"-{digits}{ending}"):
+        stem = stem[:-1]
+    return path.with_name(f"{stem}-{digits}{ending}")
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:

@@ -114,7 +114,8 @@ def cells(
         words = {name: word for name, (_, word) in zip(names, chosen, strict=True)}
         varied = {name: value for name, (value, _) in zip(names, chosen, strict=True)}
         config = configure(varied.pop("preset", preset), **{**settings, **varied})
-        found.append(Cell(words, config, folder / f"{slug(words)}.png"))
+        path = files.fitting(folder / f"{slug(words)}.png", ".png")
+        found.append(Cell(words, config, path))
     if len({cell.path for cell in found}) < len(found):
         raise ConfigError("the same value twice", "each value once")
     if len(found) > LARGEST_CELLS:

@@ -98,7 +98,8 @@ class Timeline:
             self.temporary = tempfile.TemporaryDirectory(prefix="impasto-")  # goes with this object
             folder = Path(self.temporary.name)
         # Frames of another run that may lie there have another name: see `checkpoint.remove`.
-        run = json.dumps([job.recipe.to_json(), self.size], sort_keys=True)
+        recipe = before.recipe if before else job.recipe  # with the versions it was begun with
+        run = json.dumps([recipe.to_json(), self.size], sort_keys=True)
         name = hashlib.sha256(run.encode()).hexdigest()[:RUN_DIGITS]
         self.folder = folder / FRAMES.format(name)
         self.gap = before is not None and not self.folder.is_dir()

@@ -12,6 +12,7 @@ from impasto.cli import options as o
 from impasto.cli.process import hear_stops, ignore_stops
 from impasto.cli.progress import Bar, clock
 from impasto.cli.stylize import parse_setting
+from impasto.cli.work import derived
 from impasto.config import Config, configure
 from impasto.parsing import parse_size
 
@@ -76,7 +77,8 @@ def explain(
     if backbone:
         given["backbone"] = backbone
     config = configure(given.pop("preset", Config.preset), **given)
-    output = output or Path(f"{photo.stem}-{Path(painting).stem}-report")
+    after = Path(f"{photo.stem}-{Path(painting).stem}-report")
+    output = output or derived(after, "-report", quiet=quiet)
     report = room.prepare(photo, painting, output, config)
     hear_stops()
     started_s = time.monotonic()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,10 +12,10 @@ import typer
 
 from impasto.cli import options as o
 from impasto.cli.stylize import parse_regions
-from impasto.cli.work import check_unused, checkpoint_folder, find_checkpoint, run
+from impasto.cli.work import check_unused, checkpoint_folder, claimed, derived, find_checkpoint, run
 from impasto.config import PHOTO, Config
 from impasto.errors import PictureError, WeightsError, as_on_disk, printable
-from impasto.job.order import Order
+from impasto.job.order import Order, sha256_of
 from impasto.parsing import parse_fit, parse_size
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def rerun(
     here["backbone"] = backbone_of(recipe, backbone, picture)
     look = Finder(picture, recipe.inputs)
     here["start"] = look.one("start", recipe.inputs.start, start)
-    target = output or free_name(picture, size or "again")
+    target = output or free_name(picture, size or "again", quiet=quiet)
     order = Order(
         look.one("photo", recipe.inputs.photograph, photo),
         tuple(map(str, look.several("painting", recipe.inputs.paintings, painting))),
@@ -102,9 +101,10 @@ def rerun(
     repeat(order, picture, recipe, quiet, whole=not (size or fit))
 
 
-def free_name(picture: Path, suffix: str) -> Path:
+def free_name(picture: Path, suffix: str, *, quiet: bool) -> Path:
     """A result's name after a picture's, in the current folder, that is not taken."""
-    target = Path(f"{picture.stem}-{suffix}{picture.suffix}")
+    ending = f"-{suffix}{picture.suffix}"
+    target = derived(Path(f"{picture.stem}{ending}"), ending, quiet=quiet)
     check_unused(target)
     return target
 
@@ -115,11 +115,12 @@ def repeat(order: Order, picture: Path, recipe: Recipe, quiet: bool, *, whole: b
 
     pictures.check_target(order.target, inputs=[picture])
     before = as_on_disk(picture).read_bytes()
-    folder = checkpoint_folder(order.target)
-    _, overwritten = find_checkpoint(folder, resume=False)
-    note = " ".join(filter(None, (differences(recipe), overwritten)))
-    windows = recipe.outcome.windows_px if recipe.outcome else ()
-    run(order, folder, None, note, quiet, windows if whole else ())
+    folder = checkpoint_folder(order.target, quiet=quiet)
+    windows = recipe.outcome.windows_px if recipe.outcome and whole else ()
+    with claimed(order.target, folder):
+        _, overwritten = find_checkpoint(folder, False, order.target)
+        note = " ".join(filter(None, (differences(recipe), overwritten)))
+        run(order, folder, None, note, quiet, windows)
     if whole and not quiet:
         typer.echo(likeness(before, order.target))
 
@@ -214,7 +215,7 @@ class Finder:
         places = [given] if given else [*builtin, self.picture.parent / name, Path(name)]
         there = [place for place in map(as_on_disk, places) if place.exists()]
         for place in there:
-            if checksum(place) == source.sha256:
+            if sha256_of(place) == source.sha256:
                 return place
         if there:
             raise PictureError(
@@ -227,18 +228,6 @@ class Finder:
         raise PictureError(
             f"{what} of '{self.picture}': {where}", "", f"say with {option} where it is"
         )
-
-
-def checksum(place: Path) -> str:
-    """Of a file, or of a folder's pictures."""
-    from impasto import pictures
-    from impasto.job.scene import joined_sha256
-    from impasto.pictures.opening import read_bytes
-
-    paths = pictures.in_folder(place) if place.is_dir() else [place]
-    contents = (read_bytes(path, f"picture '{path}'") for path in paths)
-    checksums = [hashlib.sha256(content).hexdigest() for content in contents]
-    return checksums[0] if len(checksums) == 1 else joined_sha256(checksums)
 
 
 def backbone_of(recipe: Recipe, given: Path | None, picture: Path) -> str:

@@ -8,13 +8,15 @@ from typing import Annotated
 import typer
 
 from impasto.cli import options as o
-from impasto.cli.work import going_on, run
+from impasto.cli.work import claimed, going_on, run
 from impasto.job.order import Order
 
 Folder = Annotated[
     Path,
     typer.Argument(
-        metavar="DIR", help="The checkpoint's folder, OUT-checkpoint.", show_default=False
+        metavar="DIR",
+        help="The checkpoint's folder, beside OUT: OUT-checkpoint.",
+        show_default=False,
     ),
 ]
 
@@ -22,12 +24,15 @@ Folder = Annotated[
 def resume(folder: Folder, quiet: o.Quiet = False) -> None:
     """Go on with a picture whose making was stopped.
 
-    [dim]impasto resume out-checkpoint[/dim]
+    [dim]impasto resume out.png-checkpoint[/dim]
 
     The result is, byte for byte, that of a run which nothing stopped.
     """
     from impasto.job import checkpoint
 
-    before = checkpoint.read(folder)
-    order = Order.from_json(before.command, folder)
-    run(order, folder, before, going_on(before), quiet)
+    checkpoint.check_there(folder)
+    with checkpoint.claimed(folder):
+        before = checkpoint.read(folder)
+        order = Order.resumed(before)
+        with claimed(order.target, None):
+            run(order, folder, before, going_on(before), quiet)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impasto.cli import options as o
-from impasto.cli.work import begin
+from impasto.cli.work import begin, derived
 from impasto.config import PAINTING, PHOTO, RANGES, Config, configure, style_alone
 from impasto.errors import ConfigError, as_on_disk, did_you_mean, nearest_file
 from impasto.job.order import Order
@@ -104,7 +104,7 @@ def stylize(
         photo,
         named,
         config,
-        output or Path(f"{photo.stem}-{named_after(named)}.png"),
+        output or derived(Path(f"{photo.stem}-{named_after(named)}.png"), ".png", quiet=quiet),
         bits,
         recipe,
         snapshot_dir,

@@ -12,6 +12,7 @@ from impasto.cli import options as o
 from impasto.cli.process import hear_stops, ignore_stops
 from impasto.cli.progress import Bar
 from impasto.cli.stylize import parse_setting
+from impasto.cli.work import derived
 from impasto.config import Config
 from impasto.errors import ConfigError, PictureError
 
@@ -65,13 +66,15 @@ def sweep(
     """
     from impasto import pictures
     from impasto import sweep as room
+    from impasto.files import fitting
 
     variations = [parse_variation(text) for text in vary]
     given = {"size": DEFAULT_SIZE_PX, **dict(map(parse_setting, settings or []))}
-    output = output or Path(f"{photo.stem}-{Path(painting).stem}-sweep.png")
+    after = Path(f"{photo.stem}-{Path(painting).stem}-sweep.png")
+    output = output or derived(after, "-sweep.png", quiet=quiet)
     pictures.check_target(output, inputs=[photo, painting, given.get("start")])
     folder, table = output.with_suffix(""), output.with_suffix(".csv")
-    folder = folder.with_name(f"{folder.name}-pictures")
+    folder = fitting(folder.with_name(f"{folder.name}-pictures"), "-pictures")
     cells = room.cells(variations, given.pop("preset", Config.preset), given, folder)
     make_folder(folder)
     hear_stops()

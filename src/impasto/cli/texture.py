@@ -7,7 +7,7 @@ from typing import Annotated
 
 from impasto.cli import options as o
 from impasto.cli.stylize import config_and_paintings, named_after
-from impasto.cli.work import begin
+from impasto.cli.work import begin, derived
 from impasto.config import Config
 from impasto.job.order import Order
 
@@ -61,6 +61,7 @@ def texture(
     """
     given = {k: v for k, v in locals().items() if k in Config.__dataclass_fields__}
     config, named = config_and_paintings(look, given, paintings or [], wanted=True, alone=True)
-    target = output or Path(f"{named_after(named)}-texture.png")
+    after = Path(f"{named_after(named)}-texture.png")
+    target = output or derived(after, "-texture.png", quiet=quiet)
     order = Order(None, named, config, target, bits, recipe, snapshot_dir, timeline=timeline)
     begin(order, checkpoint_dir, checkpoint, resume, quiet, named=bool(output))

@@ -7,8 +7,8 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,13 +41,47 @@ def check_unused(target: Path) -> None:
         )
 
 
-def checkpoint_folder(target: Path) -> Path:
-    """Where a picture's checkpoint is kept if nothing else is said."""
-    return target.with_name(f"{target.stem}-checkpoint")
+def derived(path: Path, ending: str, *, quiet: bool = False) -> Path:
+    """A name that nobody typed, cut where the file system takes no longer one; that is said."""
+    from impasto.files import fitting
+
+    fits = fitting(path, ending)
+    if fits != path and not quiet:
+        typer.echo(f"{printable(path.name)} is too long a name here: it is cut to {fits}", err=True)
+    return fits
 
 
-def find_checkpoint(folder: Path, resume: bool) -> tuple[Checkpoint | None, str]:
-    """The checkpoint to go on from, if one is asked for and there, and what to say of it."""
+def checkpoint_folder(target: Path, *, quiet: bool = False) -> Path:
+    """Where a picture's checkpoint is kept if nothing else is said: no other picture's is there."""
+    ending = "-checkpoint"
+    return derived(target.with_name(f"{target.name}{ending}"), ending, quiet=quiet)
+
+
+@contextmanager
+def claimed(target: Path, folder: Path | None) -> Iterator[None]:
+    """Keep a result, and its checkpoint's folder if there is one, to this process alone.
+
+    Raises:
+        ImpastoError: another process is at work on one of them, or the folder can't be had.
+    """
+    from impasto.files import fitting, locked
+    from impasto.job import checkpoint
+
+    place, ending = Path(os.path.realpath(target)), ".lock"
+    lock = fitting(place.with_name(f".{place.name}{ending}"), ending)
+    with checkpoint.claimed(folder) if folder else nullcontext(), locked(lock) as free:
+        if not free:
+            given = f"output '{target}': another process is painting it"
+            raise PictureError(given, "", "let it finish or stop it, or choose another name")
+        yield
+
+
+def find_checkpoint(folder: Path, resume: bool, target: Path) -> tuple[Checkpoint | None, str]:
+    """The checkpoint to go on from, if one is asked for and there, and what to say of it.
+
+    Raises:
+        CheckpointError: it would be overwritten, and is another picture's.
+    """
     from impasto.job import checkpoint
 
     there = checkpoint.is_there(folder)
@@ -55,6 +89,11 @@ def find_checkpoint(folder: Path, resume: bool) -> tuple[Checkpoint | None, str]
         before = checkpoint.read(folder)
         return before, going_on(before)
     if there:
+        owner = Order.target_in(checkpoint.command_in(folder), folder)
+        if owner and owner.resolve() != target.resolve():
+            given = f"{folder}: the checkpoint there is another picture's, {owner.name}"
+            hint = f"impasto resume {shlex.quote(str(folder))} goes on with that"
+            raise CheckpointError(given, "", f"{hint}; or choose another with --checkpoint-dir")
         return None, f"The checkpoint in {folder} will be overwritten (--resume goes on from one)."
     return None, f"No checkpoint in {folder}: starting from the beginning." if resume else ""
 
@@ -83,13 +122,19 @@ def begin(
         quiet: errors and nothing else.
         named: whether the result's name was given; if not, nothing is overwritten.
     """
+    from impasto import pictures
+
     if not checkpoint and (resume or checkpoint_dir):
         raise ConfigError("--no-checkpoint with --resume or --checkpoint-dir", "one or the other")
-    folder = checkpoint_dir or checkpoint_folder(order.target)
-    before, note = find_checkpoint(folder, resume) if checkpoint else (None, "")
-    if not named and not before:
-        check_unused(order.target)
-    run(order, folder if checkpoint else None, before, note, quiet)
+    pictures.check_target(order.target)  # before a name is derived from it
+    folder = None
+    if checkpoint:
+        folder = checkpoint_dir or checkpoint_folder(order.target, quiet=quiet)
+    with claimed(order.target, folder):
+        before, note = find_checkpoint(folder, resume, order.target) if folder else (None, "")
+        if not named and not before:
+            check_unused(order.target)
+        run(order, folder, before, note, quiet)
 
 
 def run(
@@ -115,13 +160,15 @@ def run(
     from impasto.timeline import Timeline
 
     job = _checked(order, before.windows if before else windows)
-    keeper = job.keeper(folder, order.to_json(), before) if folder else None
+    keeper = job.keeper(folder, order.to_json(folder), before) if folder else None
     timeline = Timeline(job, order.timeline, folder, before) if order.timeline else None
     narrator = Narrator(job, quiet=quiet)
     snapshots = _snapshots(job, order)
     narrator.introduce()
     if note:
         narrator.say(note)
+    if before and (other := before.recipe.other_versions(job.recipe)):
+        narrator.warn(other)
     if timeline and timeline.gap:
         narrator.say("No frames were kept so far: the film passes over the iterations before.")
     started_s = time.monotonic()
@@ -196,6 +243,7 @@ def _keep(keeper: Keeper) -> str:
 def _snapshots(job: Job, order: Order) -> Callable[[Step], None]:
     """A listener that writes the snapshots asked for, if any; none may overwrite an input."""
     from impasto import pictures
+    from impasto.files import fitting
     from impasto.job.job import Snapshots
 
     directory, target = order.snapshot_dir, order.target
@@ -207,7 +255,8 @@ def _snapshots(job: Job, order: Order) -> Callable[[Step], None]:
             raise ConfigError(
                 f"a snapshot of iteration {number}", f"there are {job.iterations}, and last"
             )
-    snapshots = Snapshots(directory or target.with_name(f"{target.stem}-snapshots"), wanted)
+    beside = fitting(target.with_name(f"{target.name}-snapshots"), "-snapshots")
+    snapshots = Snapshots(directory or beside, wanted)
     for path in snapshots.paths(job.iterations).values():
         pictures.check_target(path, inputs=order.inputs)
     return snapshots
@@ -215,10 +264,14 @@ def _snapshots(job: Job, order: Order) -> Callable[[Step], None]:
 
 def _save(result: Result, order: Order) -> None:
     """Write the picture, and if that fails after all the work, into the temporary folder."""
+    from impasto.files import fitting
+
     try:
         result.save(order.target, bits=order.bits, recipe=order.recipe)
     except PictureError as error:
-        spare = Path(tempfile.mkdtemp(prefix="impasto-")) / f"{order.target.stem}.png"
+        spare = fitting(
+            Path(tempfile.mkdtemp(prefix="impasto-"), f"{order.target.stem}.png"), ".png"
+        )
         result.save(spare, bits=order.bits, recipe=order.recipe)
         raise PictureError(str(error), "", f"nothing is lost: it is in {spare}") from error
 

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +28,7 @@ from impasto.transfer.optimize import Step, Windows, changes
 FORMAT = 2  # of the file; another number for another content
 FILE = "checkpoint.safetensors"
 TEMPORARY = ".checkpoint.tmp"  # always the same, so that kills do not litter
+LOCK = ".checkpoint.lock"  # held by the process that works with the folder
 # Folders beside it that hold frames of a film (see timeline.py), each named after its run, so that
 # frames that another run left there are never taken for this one's; and their files.
 FRAMES, FRAME = "frames-{}", "{:08}.png"
@@ -65,7 +66,7 @@ class Checkpoint:
 
 
 def made_by() -> dict[str, Any]:
-    """Whose checkpoints can be read: others may mean other things, or compute otherwise."""
+    """Who writes checkpoints here; those of another format can't be read."""
     return {
         "impasto": version("impasto"),
         "torch": version("torch"),
@@ -76,6 +77,13 @@ def made_by() -> dict[str, Any]:
 def is_there(directory: Path) -> bool:
     """Whether a folder has a checkpoint, be it a good one or not."""
     return os.path.lexists(directory / FILE)
+
+
+def check_there(directory: Path) -> None:
+    """Raise a CheckpointError where a folder has no checkpoint."""
+    if not is_there(directory):
+        wanted = "a folder such as OUT-checkpoint, beside the result OUT, is wanted"
+        raise CheckpointError(f"{directory}: there is no checkpoint in it", wanted)
 
 
 def check_folder(directory: Path) -> None:
@@ -95,6 +103,32 @@ def check_folder(directory: Path) -> None:
             "a folder is wanted, or a new one's name in a folder that is there",
             "choose another with --checkpoint-dir",
         )
+
+
+@contextmanager
+def claimed(directory: Path) -> Iterator[None]:
+    """Keep a checkpoint's folder to this process as long as the context lasts.
+
+    The folder is made where it is missing, and goes at the end if nothing was put into it.
+
+    Raises:
+        CheckpointError: as ``check_folder``; or another process works with it.
+    """
+    check_folder(directory)
+    made = not os.path.lexists(directory)
+    with suppress(OSError):  # what can't be made is told by the first one that can't be written
+        directory.mkdir(exist_ok=True)
+    made |= is_there(directory)
+    try:
+        with files.locked(directory / LOCK) as free:
+            if not free:
+                given = f"{directory}: another process is at work with this checkpoint"
+                raise CheckpointError(given, "", "let it finish or stop it, or choose another")
+            yield
+    finally:
+        if made:
+            with suppress(OSError):  # not empty
+                directory.rmdir()
 
 
 def write(checkpoint: Checkpoint) -> None:
@@ -141,26 +175,42 @@ def read(directory: Path) -> Checkpoint:
     """The checkpoint in a folder.
 
     Raises:
-        CheckpointError: there is none, it is damaged, or another version wrote it.
+        CheckpointError: there is none, it is damaged, or a version wrote it that this one can't
+            follow.
     """
-    path = directory / FILE
-    if not is_there(directory):
-        wanted = "a folder such as OUT-checkpoint, beside the result, is wanted"
-        raise CheckpointError(f"{directory}: there is no checkpoint in it", wanted)
+    path, written_by = directory / FILE, None
+    check_there(directory)
     try:
         tensors, _ = files.read_safetensors(path)
         known = json.loads(tensors.pop(JSON).numpy().tobytes())
         written_by = known["made by"]
-        if written_by == made_by():
+        if written_by["checkpoint format"] == FORMAT:
             return from_parts(directory, tensors, known)
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror or error}", "", START_ANEW) from error
     except Exception as error:  # a parser of damaged bytes raises anything
-        given = f"{path}: the checkpoint is damaged, or none ({error or type(error).__name__})"
-        raise CheckpointError(given, "", START_ANEW) from error
+        if written_by in (None, made_by()):
+            given = f"{path}: the checkpoint is damaged, or none ({error or type(error).__name__})"
+            raise CheckpointError(given, "", START_ANEW) from error
+    assert written_by is not None, "else it is damaged"
     now = made_by()
     name = next(name for name in now if written_by.get(name) != now[name])
     raise misfit(directory, f"{name} was {written_by.get(name)}, here it is {now[name]}")
+
+
+def command_in(directory: Path) -> Mapping[str, Any]:
+    """What the front end wrote into a folder's checkpoint; empty where it can't be read.
+
+    Only that is read, not the tensors: of 830 MB a few kB.
+    """
+    from safetensors import safe_open
+
+    try:
+        with safe_open(directory / FILE, framework="pt") as file:
+            known = json.loads(file.get_tensor(JSON).numpy().tobytes())
+        return dict(known["command"])
+    except Exception:  # a parser of damaged bytes raises anything
+        return {}
 
 
 def from_parts(
@@ -187,12 +237,12 @@ def from_parts(
 
 
 def check_fits(checkpoint: Checkpoint, recipe: Recipe) -> None:
-    """Make sure that a checkpoint is of a run that this recipe decides.
+    """Make sure that a checkpoint is of a run that this recipe decides, whatever the versions.
 
     Raises:
         CheckpointError: it is of another, and the first thing that differs.
     """
-    if difference := checkpoint.recipe.difference(recipe):
+    if difference := checkpoint.recipe.difference(recipe, versions=False):
         raise misfit(checkpoint.directory, difference)
 
 
@@ -211,6 +261,8 @@ def remove(directory: Path) -> None:
     with suppress(OSError):
         for name in (FILE, TEMPORARY):
             (directory / name).unlink(missing_ok=True)
+        with suppress(OSError):  # Windows keeps a file that is open: it goes when it is let go
+            (directory / LOCK).unlink(missing_ok=True)
         for frames in directory.glob(FRAMES.format("[0-9a-f]" * RUN_DIGITS)):
             for path in frames.iterdir():
                 path.unlink()

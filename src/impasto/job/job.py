@@ -278,7 +278,8 @@ class Job:
         if before:
             check_fits(before, self.recipe)
         ends = set(accumulate(count for _, count in schedule(self.size, self.config)))
-        return Keeper(directory, self.recipe, ends, command, before)
+        recipe = before.recipe if before else self.recipe  # the versions that it was begun with
+        return Keeper(directory, recipe, ends, command, before)
 
     @property
     def recipe(self) -> Recipe:

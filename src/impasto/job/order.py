@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impasto.config import PHOTO, STARTS, Config
-from impasto.errors import CheckpointError, ConfigError
+from impasto.errors import CheckpointError, ConfigError, PictureError
 
 if TYPE_CHECKING:
+    from impasto.job.checkpoint import Checkpoint
     from impasto.job.job import Job
+    from impasto.job.recipe import Source
+
+
+FOLDER = "checkpoint"  # of the order in JSON: the folder that it was kept in
 
 
 @dataclass(frozen=True)
@@ -77,8 +84,12 @@ class Order:
         masks = Masks(self.mask, self.style_masks, self.regions)
         return prepare(self.photo, self.paintings, self.config, masks)
 
-    def to_json(self) -> dict[str, Any]:
-        """The order as JSON can hold it, good in any folder: its paths are absolute."""
+    def to_json(self, folder: Path | None = None) -> dict[str, Any]:
+        """The order as JSON can hold it, good in any folder: its paths are absolute.
+
+        Args:
+            folder: of the checkpoint that will hold it, so that both can move together.
+        """
         from impasto.network.weights import NAMES
         from impasto.pictures.styles import STYLES
 
@@ -98,7 +109,55 @@ class Order:
             "style_masks": [absolute(each) for each in self.style_masks],
             "regions": {name: absolute(each, words) for name, each in self.regions.items()},
             "timeline": self.timeline and absolute(self.timeline),
+            FOLDER: folder and absolute(folder),
         }
+
+    @classmethod
+    def resumed(cls, before: Checkpoint) -> Order:
+        """The order in a checkpoint, with each file where it is by now.
+
+        Inputs are looked for where they were and beside the checkpoint, and known by their
+        checksums; one that is nowhere keeps its place. What is written follows the checkpoint's
+        folder, where that has moved with what was around it.
+
+        Raises:
+            CheckpointError, ConfigError: as ``from_json``.
+        """
+        from impasto.pictures.masks import colour_name, parse_colour
+
+        order, made_of = cls.from_json(before.command, before.directory), before.recipe.inputs
+        move, config = Move.of(before), order.config
+        config = replace(
+            config,
+            start=move.input(config.start, made_of.start),
+            backbone=move.network(config.backbone),
+        )
+        return replace(
+            order,
+            photo=order.photo and Path(move.input(order.photo, made_of.photograph)),
+            paintings=tuple(move.several(order.paintings, made_of.paintings)),
+            config=config,
+            target=move.output(order.target),
+            snapshot_dir=order.snapshot_dir and move.output(order.snapshot_dir),
+            mask=order.mask and Path(move.input(order.mask, made_of.mask)),
+            style_masks=tuple(map(Path, move.several(order.style_masks, made_of.style_masks))),
+            regions={
+                name: move.input(each, made_of.regions.get(colour_name(parse_colour(name))))
+                for name, each in order.regions.items()
+            },
+            timeline=order.timeline and move.output(order.timeline),
+        )
+
+    @staticmethod
+    def target_in(known: Mapping[str, Any], folder: Path) -> Path | None:
+        """The result of the order in JSON, from the root, where its checkpoint is in folder now.
+
+        None where it is none of ours.
+        """
+        try:
+            return Move(Path(known[FOLDER]), Path(absolute(folder))).output(Path(known["target"]))
+        except (LookupError, TypeError):
+            return None
 
     @classmethod
     def from_json(cls, known: Mapping[str, Any], source: Path) -> Order:
@@ -135,3 +194,76 @@ class Order:
 def absolute(path: str | Path, words: Collection[str] = ()) -> str:
     """The path from the root; one of the words is no path and stays."""
     return str(path) if path in words else str(Path(path).absolute())
+
+
+@dataclass(frozen=True)
+class Move:
+    """The way of a checkpoint's folder, and of what was around it.
+
+    Attributes:
+        then: its place, from the root, when the checkpoint was written.
+        now: its place, from the root.
+    """
+
+    then: Path
+    now: Path
+
+    @classmethod
+    def of(cls, before: Checkpoint) -> Move:
+        """That of the folder of a checkpoint that holds an Order."""
+        now = absolute(before.directory)
+        then = before.command.get(FOLDER) or now
+        return cls(Path(then), Path(now))
+
+    def follow(self, path: str | Path) -> Path:
+        """Where a path is if it moved with the folder."""
+        try:
+            seen = os.path.relpath(path, self.then)
+        except ValueError:  # on another drive of Windows
+            return Path(path)
+        return Path(path) if self.now == self.then else Path(os.path.normpath(self.now / seen))
+
+    def output(self, path: Path) -> Path:
+        """Where a file is to be written: moved with the folder if there is a place for it."""
+        there = self.follow(path)
+        return there if there.parent.is_dir() else path
+
+    def places(self, path: str | Path) -> list[Path]:
+        """Where a file may be: moved with the folder, where it was, beside the folder."""
+        return [self.follow(path), Path(path), self.now.parent / Path(path).name]
+
+    def network(self, name: str) -> str:
+        """Where a weights file is; its checksum is compared when it is read."""
+        if not Path(name).is_absolute():  # a backbone's name
+            return name
+        return str(next((place for place in self.places(name) if os.path.lexists(place)), name))
+
+    def input(self, path: str | Path, source: Source | None) -> str:
+        """Where the file of a source is, by its checksum; as it was where it is nowhere."""
+        if source is None or not Path(path).is_absolute():  # a built-in style, or another word
+            return str(path)
+        for place in dict.fromkeys(self.places(path)):
+            with suppress(PictureError, OSError):  # it may not be read: another may
+                if place.exists() and sha256_of(place) == source.sha256:
+                    return str(place)
+        return str(path)
+
+    def several(self, paths: Sequence[str | Path], sources: Sequence[Source]) -> list[str]:
+        """Likewise of all files, in their order."""
+        return [self.input(path, source) for path, source in zip(paths, sources, strict=True)]
+
+
+def sha256_of(place: Path) -> str:
+    """The checksum of a file, or of a folder's pictures.
+
+    Raises:
+        PictureError: a file that can't be read.
+    """
+    from impasto import pictures
+    from impasto.job.scene import joined_sha256
+    from impasto.pictures.opening import read_bytes
+
+    paths = pictures.in_folder(place) if place.is_dir() else [place]
+    contents = (read_bytes(path, f"picture '{path}'") for path in paths)
+    checksums = [hashlib.sha256(content).hexdigest() for content in contents]
+    return checksums[0] if len(checksums) == 1 else joined_sha256(checksums)

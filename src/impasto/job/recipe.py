@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 from impasto.config import Config, Size
-from impasto.errors import PictureError
+from impasto.errors import PictureError, printable
 from impasto.transfer.optimize import Step, Windows, changes
 
 FORMAT = 2  # of the JSON; 1, which had no number, named inputs by roles such as "painting 2"
@@ -243,6 +243,15 @@ class Recipe:
             return ""
         was, is_ = (str(each.get(name))[:LONGEST] for each in (one, two))
         return f"{name} was {was}, here it is {is_}"
+
+    def other_versions(self, other: Recipe) -> str:
+        """A line on what has another version there, and may change bytes; '' if nothing has."""
+        changed = [
+            f"{name} was {printable(version)}, here {other.versions.get(name)}"
+            for name, version in self.versions.items()
+            if version != other.versions.get(name)
+        ]
+        return f"The picture may differ in a few bytes: {'; '.join(changed)}." if changed else ""
 
     def deciding(self, *, versions: bool = True) -> dict[str, Any]:
         """What decides the picture, as JSON holds it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from impasto.errors import PictureError, as_on_disk
-from impasto.files import write_atomically
+from impasto.files import longest_name, name_bytes, write_atomically
 from impasto.pictures.formats import FORMATS, MAX_QUALITY, QUALITY, Format
 from impasto.pictures.opening import INSTALL_HEIF, reason
 from impasto.pictures.recipe import to_xmp
@@ -45,6 +45,10 @@ def most_bits(path: Path) -> int:
 
 def _check_place(path: Path, what: str) -> None:
     """That a file can be made or replaced here; path is resolved."""
+    limit = longest_name(path.parent)
+    if name_bytes(path.name) > limit:
+        given = f"{what} has a name of {name_bytes(path.name)} bytes"
+        raise PictureError(given, f"allowed: up to {limit} there", "choose a shorter name")
     if path.is_dir():
         raise PictureError(f"{what} is a folder", "allowed: a file's name", "add a name to it")
     if path.exists() and not path.is_file():
