@@ -7,8 +7,11 @@ import hashlib
 import os
 import pickle
 import socket
+import ssl
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -520,6 +523,7 @@ class Server(ThreadingHTTPServer):
     breaks_after: int | None = None  # bytes of the body, of the first request only
     silent = False
     stalls = False  # in the middle of the body
+    gate: threading.Event | None = None  # that the body waits for
     ranges: list[str | None]
 
     @property
@@ -547,6 +551,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         stop = len(content) if self.server.breaks_after is None else self.server.breaks_after
         self.server.breaks_after = None
+        if self.server.gate:
+            assert self.server.gate.wait(60)
         if self.server.stalls:
             self.wfile.write(content[:1000])
             time.sleep(2)
@@ -658,6 +664,56 @@ def test_a_name_that_will_not_resolve_fails_in_the_time_given(server, monkeypatc
     with pytest.raises(WeightsError, match=r"no answer within 0\.3 s"):
         weights.fetch("vgg19", timeout_s=0.3)
     assert time.monotonic() - start < 1.5
+
+
+def test_a_certificate_that_is_not_trusted_is_told_from_no_network(server, monkeypatch):
+    reason = ssl.SSLCertVerificationError(1, "certificate verify failed: self-signed certificate")
+
+    def untrusted(*_args: object, **_more: object) -> None:
+        raise urllib.error.URLError(reason)
+
+    monkeypatch.setattr(urllib.request, "urlopen", untrusted)
+    with pytest.raises(
+        WeightsError, match=r"self-signed.*not trusted here.*SSL_CERT_FILE"
+    ) as caught:
+        weights.fetch("vgg19")
+    assert "is there a network" not in str(caught.value)
+    assert "weights add FILE" in str(caught.value)
+
+
+def test_two_that_fetch_one_file_download_it_once(server, cache):
+    """The one that comes later waits, says so, and takes what the other brought."""
+    server.gate = threading.Event()
+    found: list[Path] = []
+    first = threading.Thread(target=lambda: found.append(weights.fetch("vgg19")))
+    first.start()
+    while not server.ranges:
+        time.sleep(0.001)
+    found.append(weights.fetch("published.h5", on_wait=server.gate.set))
+    first.join()
+    assert found == [cache / "vgg19.safetensors"] * 2
+    assert server.ranges == [None]
+    assert [path.name for path in cache.iterdir()] == ["vgg19.safetensors"]
+
+
+def test_one_that_waited_for_a_download_that_broke_goes_on_with_it(server, cache):
+    server.gate, half = threading.Event(), len(server.content) // 2
+    server.breaks_after = half
+    errors: list[Exception] = []
+
+    def broken() -> None:
+        with contextlib.suppress(WeightsError):
+            weights.fetch("vgg19")
+            errors.append(AssertionError("it came"))
+
+    first = threading.Thread(target=broken)
+    first.start()
+    while not server.ranges:
+        time.sleep(0.001)
+    weights.fetch("vgg19", on_wait=server.gate.set)
+    first.join()
+    assert not errors
+    assert server.ranges == [None, f"bytes={half}-"]
 
 
 def test_fetch_of_an_unknown_name():

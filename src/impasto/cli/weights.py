@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -16,6 +16,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table
+
+from impasto.cli.progress import console_for, console_on
 
 MEGABYTE = 1_000_000
 app = typer.Typer(no_args_is_help=True, help="List, fetch, add and verify networks' weights.")
@@ -36,7 +38,7 @@ def list_known() -> None:
         megabytes = f"{row.size / MEGABYTE:.0f}" if row.size else ""
         here = "yes" if row.present else ""
         table.add_row(row.name, here, megabytes, escape(row.what), row.licence)
-    console = Console(highlight=False)
+    console = console_on(sys.stdout)
     console.print(table)
     console.print("\n`impasto weights fetch NAME` downloads one. Once here, vgg19 is the default.")
 
@@ -48,12 +50,14 @@ def fetch(
     """Download weights into the cache; an interrupted download goes on where it stopped."""
     from impasto.network import weights
 
-    console = Console(stderr=True)
+    console = console_for(quiet=False)
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(name, total=None)
         path = weights.fetch(
-            name, lambda done, total: progress.update(task, completed=done, total=total)
+            name,
+            lambda done, total: progress.update(task, completed=done, total=total),
+            on_wait=lambda: console.print("Another process is fetching it: waiting for that."),
         )
     typer.echo(f"{name} is ready: {path}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import ssl
 import threading
 import urllib.error
 import urllib.request
@@ -12,10 +13,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from impasto.errors import WeightsError
+from impasto.files import locked
 from impasto.network.weights import published
+from impasto.network.weights.own_format import stored_source
 from impasto.network.weights.published import MEGABYTE, KnownFile
 from impasto.network.weights.reading import CHUNK_BYTES, file_digests
-from impasto.network.weights.store import add, cache_dir, unwritable
+from impasto.network.weights.store import add, cache_dir, cached, unwritable
 
 TIMEOUT_S = 8.0  # to connect, and between two pieces of a download
 
@@ -103,6 +106,17 @@ def _download(row: KnownFile, part: Path, on_progress: Progress, timeout_s: floa
         raise _DownloadError(f"the connection ended after {done} of {total} bytes")
 
 
+def _hint(error: _DownloadError) -> str:
+    """What may be the matter where nothing came."""
+    reason = getattr(error.__cause__, "reason", None)
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return (
+            "its certificate is not trusted here: is the clock right, is there a proxy that "
+            "signs anew? SSL_CERT_FILE=FILE names certificates to trust"
+        )
+    return "is there a network?"
+
+
 def _by_hand(row: KnownFile) -> str:
     return (
         f"by hand: get {row.url} ({row.size_in_words}, {row.algorithm} {row.digits}) "
@@ -117,19 +131,26 @@ def _network_errors(row: KnownFile, part: Path) -> Iterator[None]:
     except _DownloadError as error:
         kept = part.stat().st_size if part.exists() else 0
         resume = f"the {kept / MEGABYTE:.1f} MB that came are kept: run it again to go on"
-        raise WeightsError(
-            f"{row.url}: {error}", resume if kept else "is there a network?", _by_hand(row)
-        ) from error
+        hint = resume if kept else _hint(error)
+        raise WeightsError(f"{row.url}: {error}", hint, _by_hand(row)) from error
 
 
-def fetch(name: str, on_progress: Progress | None = None, *, timeout_s: float = TIMEOUT_S) -> Path:
+def fetch(
+    name: str,
+    on_progress: Progress | None = None,
+    *,
+    on_wait: Callable[[], None] = lambda: None,
+    timeout_s: float = TIMEOUT_S,
+) -> Path:
     """Download a known file, check it and keep it in the cache, as ``add`` does.
 
-    An interrupted download is resumed where it stopped, if the server can.
+    An interrupted download is resumed where it stopped, if the server can. Where another process
+    fetches the same file, that is waited for, and what it brought is taken.
 
     Args:
         name: ``"vgg19"``, ``"vgg16"`` or the name of a known file.
         on_progress: called with the bytes so far and in all (None where the server won't say).
+        on_wait: called once where another process is to be waited for.
         timeout_s: seconds to wait for a connection, and for the next piece.
 
     Raises:
@@ -137,11 +158,29 @@ def fetch(name: str, on_progress: Progress | None = None, *, timeout_s: float = 
             what to do by hand.
     """
     row = published.find(name)
-    part = cache_dir() / f"{row.file}.part"
+    part, waited = cache_dir() / f"{row.file}.part", False
+
+    def waiting() -> None:
+        nonlocal waited
+        waited = True
+        on_wait()
+
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(part.parent, error) from error
+    with locked(part.with_name(f"{part.name}.lock"), waiting):
+        brought = cached(row.architecture)
+        if waited and brought.exists() and stored_source(brought) == row.source:
+            return brought
+        return _fetch(row, part, on_progress or (lambda _done, _total: None), timeout_s)
+
+
+def _fetch(row: KnownFile, part: Path, on_progress: Progress, timeout_s: float) -> Path:
+    """The same, with the .part all to ourselves."""
+    try:
         with _network_errors(row, part):
-            _download(row, part, on_progress or (lambda _done, _total: None), timeout_s)
+            _download(row, part, on_progress, timeout_s)
     except OSError as error:
         raise unwritable(part.parent, error) from error
     digests = file_digests(part)

@@ -36,13 +36,14 @@ def embedded_path() -> Path:
     return Path(str(resources.files("impasto") / "data" / "weights" / EMBEDDED_FILE))
 
 
-def _cached(architecture: str) -> Path:
+def cached(architecture: str) -> Path:
+    """The file of a network's weights in the cache, be it there or not."""
     return cache_dir() / f"{architecture}{SUFFIX}"
 
 
 def _is_cached(architecture: str) -> bool:
     # Unlike Path.is_file, this finds nothing in a folder that may not be entered.
-    return os.path.isfile(_cached(architecture))  # noqa: PTH113
+    return os.path.isfile(cached(architecture))  # noqa: PTH113
 
 
 def _resolve_path(path: Path) -> Weights:
@@ -72,7 +73,7 @@ def resolve(backbone: str | Path = "auto") -> Weights:
     if name not in ARCHITECTURES:
         return _resolve_path(Path(os.path.expanduser(name)))  # noqa: PTH111
     if _is_cached(name):
-        return read(_cached(name))
+        return read(cached(name))
     if name == EMBEDDED:
         return read(embedded_path())
     raise WeightsError(
@@ -114,7 +115,7 @@ def add(path: str | Path) -> Path:
         WeightsError: as ``read``; or the cache can't be written.
     """
     weights = read(path)
-    target = _cached(weights.name)
+    target = cached(weights.name)
     info = {
         "architecture": weights.name,
         "source": weights.source,
@@ -172,14 +173,14 @@ class Available(NamedTuple):
 
 def _to_choose(row: KnownFile) -> Available:
     """A published file; or what the cache holds under the plain name that would fetch it."""
-    plain, cached = row is published.find(row.architecture), _cached(row.architecture)
+    plain, file = row is published.find(row.architecture), cached(row.architecture)
     name = row.architecture if plain else row.file
     if not (plain and _is_cached(row.architecture)):
         return Available(name, row.what, row.size, row.publisher.licence, row.url, False)
-    source = stored_source(cached)
+    source = stored_source(file)
     known = next((row for row in published.KNOWN_FILES if row.source == source), None)
     what, licence = (known.what, known.publisher.licence) if known else (source, "")
-    return Available(name, what, cached.stat().st_size, licence, source, True)
+    return Available(name, what, file.stat().st_size, licence, source, True)
 
 
 def available() -> list[Available]:
