@@ -21,7 +21,7 @@ import torch
 from skimage import data
 
 from conftest import Crowded, signals_as_before
-from impasto import pictures, timeline
+from impasto import files, pictures, timeline
 from impasto.cli import main
 from impasto.config import configure
 from impasto.errors import CheckpointError
@@ -39,28 +39,56 @@ QUICK = (*SMALL, "--iterations", "12")
 COMMAND = ("stylize", "photo.png", "charcoal", "-o", "out.png")
 FOLDER = Path("out.png-checkpoint")
 
-KILLS = 20
-LONGEST_S = 0.1  # that a process may go on after its first checkpoint: a few iterations
-LONG = (*SMALL, "--iterations", "160", "--snapshots", "1,50,last")
+KILLS, MOST_EVENTS = 20, 30  # kills; events that a process may see: seven or so an iteration
+LONG = (*SMALL, "--iterations", "60", "--snapshots", "1,50,last")
 # Imports once what takes long; each command is then a process of its own, to be killed as any.
 SERVER = """
 import json, os, signal, sys
 import impasto.api, impasto.cli.work
 from pathlib import Path
-from impasto import config, pictures, timeline
+from impasto import config, files, pictures, timeline
 from impasto.job import checkpoint
 checkpoint.INTERVAL_S = 0.0  # one after every iteration
 config.COARSEST_PX, config.COARSEST_SHORT_PX = 32, 16
-def count_down(owner, name, calls):
-    # That call of it is the last thing this process does.
+def kill_at(owner, name, calls, when=lambda *words: True):
+    # That call of it, of those that are meant, is the last thing this process does.
     real = getattr(owner, name)
     def counted(*words, **more):
         nonlocal calls
-        calls -= 1
+        calls -= bool(when(*words))
         if not calls:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*words, **more)
     setattr(owner, name, counted)
+def kill_within(owner, name, calls, parts):
+    # So many of the parts that this call yields are the last that this process takes.
+    real = getattr(owner, name)
+    def counted(*words):
+        nonlocal calls
+        calls -= 1
+        for place, part in enumerate(real(*words)):
+            if not calls and place == parts:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield part
+    setattr(owner, name, counted)
+def kill_at_event(number):
+    # The so-manieth thing of all that is done on disk or about it is the last.
+    def counted(real, name):
+        def call(*words, **more):
+            nonlocal number
+            number -= 1
+            if not number:
+                Path('hit').write_text(name)
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*words, **more)
+        return call
+    for owner, name in (
+        (files, 'sync'), (Path, 'replace'), (Path, 'mkdir'), (checkpoint, 'to_parts'),
+        (checkpoint.Keeper, '__call__'), (timeline.Timeline, '__call__'), (pictures, 'save'),
+    ):
+        setattr(owner, name, counted(getattr(owner, name), name))
+def of_frame(file):
+    return Path(file.name).parent.name.startswith('frames-')
 for line in sys.stdin:
     child = os.fork()
     if not child:
@@ -176,10 +204,6 @@ def server(folder):
     server.process.wait(timeout=60)
 
 
-def age_ns(path):
-    return path.stat().st_mtime_ns if path.exists() else 0
-
-
 def commands():
     """Both ways to go on, by turns; one of them needs a checkpoint, the other does not."""
     while True:
@@ -190,35 +214,66 @@ def commands():
 def test_killed_at_any_moment_and_resumed_it_ends_in_the_same_bytes(server):
     Path("whole").mkdir()
     assert server.run(*COMMAND[:-1], "whole/out.png", *LONG, "--timeline", "whole/film.gif") == 0
-    moments, file, done = random.Random(0), FOLDER / checkpoint.FILE, []
+    moments, done, hit = random.Random(0), [], []
     for words, _ in zip(commands(), range(KILLS), strict=False):
-        before, process = age_ns(file), server.start(*words)
-        deadline_s = time.monotonic() + 60
-        while age_ns(file) == before and time.monotonic() < deadline_s:
-            time.sleep(0.001)
-        time.sleep(moments.uniform(0, LONGEST_S))
-        os.kill(process, signal.SIGKILL)
-        if server.wait() == 0:  # a fast machine was done before that
-            break
+        event = moments.randint(1, MOST_EVENTS) if done else MOST_EVENTS  # so that there is one
+        assert server.run(*words, first=f"kill_at_event({event})") == -signal.SIGKILL
+        hit.append(Path("hit").read_text())
         done.append(checkpoint.read(FOLDER).step.iteration)
-    else:
-        assert server.run(*next(commands())) == 0
-    assert len(done) >= KILLS / 4
+    assert server.run(*next(commands())) == 0
+    assert len(set(hit)) >= 5, hit
     assert done == sorted(done)
+    assert len(set(done)) > KILLS / 2, done
     assert not FOLDER.exists()
     for path in (*Path("whole").rglob("*.png"), Path("whole/film.gif")):
         assert Path(path.relative_to("whole")).read_bytes() == path.read_bytes()
 
 
+FILE, TEMPORARY = FOLDER / checkpoint.FILE, FOLDER / checkpoint.TEMPORARY
+
+
+def is_whole(path):
+    """Whether a checkpoint's file is all there."""
+    try:
+        return bool(files.read_safetensors(path))
+    except Exception:
+        return False
+
+
+# What a process does last, and what is on disk then.
 WORST = {
-    "no checkpoint yet": "count_down(checkpoint, 'to_parts', 1)",
-    "half a file written": "count_down(os, 'fsync', 4)",
-    "half a frame written": "count_down(os, 'fsync', 3)",
-    "before it takes the old one's place": "count_down(Path, 'replace', 4)",
-    "all done, no picture yet": "count_down(pictures, 'save', 1)",
-    "the picture there, no film yet": "count_down(timeline.Timeline, 'save', 1)",
-    "all there, and the checkpoint": "count_down(checkpoint, 'remove', 1)",
-    "the checkpoint gone, its folder there": "count_down(Path, 'rmdir', 1)",
+    "no checkpoint yet": (
+        "kill_at(checkpoint, 'to_parts', 1)",
+        lambda: FOLDER.is_dir() and not FILE.exists(),
+    ),
+    "half a file written": (
+        "kill_within(files, 'safetensors_parts', 2, 5)",
+        lambda: is_whole(FILE) and 0 < TEMPORARY.stat().st_size < FILE.stat().st_size,
+    ),
+    "half a frame written": (
+        "kill_at(files, 'sync', 1, of_frame)",
+        lambda: is_whole(FILE) and list(FOLDER.glob(f"frames-*/{checkpoint.TEMPORARY}")),
+    ),
+    "before it takes the old one's place": (
+        f"kill_at(Path, 'replace', 2, lambda path, _: path == Path('{TEMPORARY}'))",
+        lambda: is_whole(FILE) and is_whole(TEMPORARY),
+    ),
+    "all done, no picture yet": (
+        "kill_at(pictures, 'save', 1)",
+        lambda: checkpoint.read(FOLDER).step.iteration == 12 and not Path("out.png").exists(),
+    ),
+    "the picture there, no film yet": (
+        "kill_at(timeline.Timeline, 'save', 1)",
+        lambda: Path("out.png").exists() and not Path("film.gif").exists(),
+    ),
+    "all there, and the checkpoint": (
+        "kill_at(checkpoint, 'remove', 1)",
+        lambda: Path("film.gif").exists() and is_whole(FILE),
+    ),
+    "the checkpoint gone, its folder there": (
+        f"kill_at(Path, 'rmdir', 1, lambda path: path == Path('{FOLDER}'))",
+        lambda: FOLDER.is_dir() and not FILE.exists(),
+    ),
 }
 
 
@@ -227,8 +282,9 @@ def test_killed_at_the_worst_moments_it_ends_in_the_same_bytes(server):
     film = ("--timeline", "film.gif")
     assert server.run(*COMMAND[:-1], "whole/out.png", *QUICK, film[0], "whole/film.gif") == 0
     words = (*COMMAND, *QUICK, *film, "--resume")
-    for moment, first in WORST.items():
+    for moment, (first, is_so) in WORST.items():
         assert server.run(*words, first=first) == -signal.SIGKILL, moment
+        assert is_so(), moment
     assert server.run(*words) == 0
     for name in ("out.png", "film.gif"):
         assert Path(name).read_bytes() == Path("whole", name).read_bytes()
@@ -462,12 +518,12 @@ def test_two_pictures_of_one_stem_have_a_checkpoint_each(folder, capsys):
 
 
 def test_another_pictures_checkpoint_is_not_overwritten(stopped, undisturbed, capsys):
-    there = (FOLDER / checkpoint.FILE).read_bytes()
+    there = FILE.read_bytes()
     words = ("stylize", "photo.png", "charcoal", *QUICK, "-o", "b.png", "--checkpoint-dir", FOLDER)
     err = impasto(*words, status=2, capsys=capsys).err
     assert err.count("\n") == 1
     assert "the checkpoint there is another picture's, out.png; impasto resume" in err
-    assert (FOLDER / checkpoint.FILE).read_bytes() == there
+    assert FILE.read_bytes() == there
     impasto("resume", FOLDER, "-q", capsys=capsys)
     assert Path("out.png").read_bytes() == undisturbed
 
@@ -487,7 +543,7 @@ def test_what_another_process_works_with_is_refused_in_one_line_and_a_kill_frees
     """Whatever way the other one takes to it."""
     process = server.start(*COMMAND, *LONG[:-4], "--iterations", "100000")
     deadline_s = time.monotonic() + 60
-    while not (FOLDER / checkpoint.FILE).exists() and time.monotonic() < deadline_s:
+    while not FILE.exists() and time.monotonic() < deadline_s:
         time.sleep(0.01)
     for words, told in IN_USE.values():
         err = impasto(*words, status=2, capsys=capsys).err
