@@ -13,6 +13,7 @@ import pytest
 import tifffile
 import torch
 from PIL import ExifTags, Image, ImageFile
+from PIL.PngImagePlugin import PngInfo
 
 from conftest import impasto
 from impasto.errors import PictureError, as_on_disk
@@ -22,13 +23,17 @@ from impasto.pictures import (
     color_tags,
     formats,
     load,
+    read_recipe,
     reading,
     resize,
     save,
     sizes,
 )
+from impasto.pictures.credits import NO_CREDITS, Credits
 from test_image_helpers import (
+    DEEP,
     ONE_STEP,
+    WRITABLE,
     noise,
     one_line,
     smooth,
@@ -426,7 +431,7 @@ def test_hidden_colours_do_not_bleed_where_a_picture_is_read_smaller(tmp_path, f
     samples = np.full((400, 600, 4), (255, 0, 0, 255), np.uint8)
     samples[::2] = 0, 255, 0, 0
     for name, array in (("a.png", samples), ("b.png", samples.astype(np.uint16) * 257)):
-        data = formats.FORMATS[0].encode(array, b"", 0)
+        data = formats.FORMATS[0].encode(array, b"", 0, NO_CREDITS)
         (tmp_path / name).write_bytes(data)
         part = load(tmp_path / name, longest_px=40)
         red = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1).expand_as(part.pixels)
@@ -476,3 +481,79 @@ def test_what_would_not_fit_into_memory_is_refused_before_it_is_decoded(
         "impasto: photograph 'photo.png' is 96 x 64 px; reading it takes 2.5 GB of memory, "
         "and there are 1.8 GB; scale it down first\n"
     )
+
+
+# --- whose it is ----------------------------------------------------------------------------------
+
+MINE = Credits("Zoë Ōta", "© 2024 Zoë Ōta; all rights reserved", (300.0, 150.0))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("suffix", WRITABLE)
+def test_credits_come_back_from_every_format(tmp_path, suffix, bits):
+    if bits == 8 or suffix in (*DEEP, ".tiff"):
+        pixels, path = tensor(smooth()), tmp_path / f"a{suffix}"
+        save(pixels, path, bits=bits, recipe={"a": 1}, credits=MINE)
+        once = path.read_bytes()
+        assert load(path).credits == MINE
+        assert read_recipe(path) == {"a": 1}
+        save(pixels, path, bits=bits, recipe={"a": 1}, credits=MINE)
+        assert path.read_bytes() == once
+        with Image.open(path) as image:
+            image.load()
+            if suffix != ".avif" and suffix != ".webp":  # which keep it in EXIF alone
+                assert image.info["dpi"] == pytest.approx((300, 150), abs=0.05)
+
+
+@pytest.mark.parametrize("suffix", WRITABLE)
+def test_without_credits_a_file_says_none(tmp_path, suffix):
+    path = save(tensor(smooth()), tmp_path / f"a{suffix}")
+    assert load(path).credits == NO_CREDITS
+    with Image.open(path) as image:
+        assert "exif" not in image.info
+        assert suffix.startswith(".tif") or "dpi" not in image.info
+
+
+def test_a_result_keeps_credits_and_neither_place_nor_camera(folder, capsys):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = MINE.artist.encode()
+    exif[ExifTags.Base.Copyright] = b"Zo\xc3\xab\0an editor"
+    exif[ExifTags.Base.Make] = "Secretcam"
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.BodySerialNumber] = "SERIAL-77"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (51.0, 30.0, 12.0)
+    Image.open("photo.png").save("photo.jpg", exif=exif, dpi=(240, 240))
+    for name in ("out.jpg", "out.png", "plain.tif"):
+        more = ["--no-recipe"] if name == "plain.tif" else []
+        impasto(capsys, "stylize", "photo.jpg", "charcoal", "-o", name, *QUICK, *more)
+        assert load(name).credits == Credits(MINE.artist, "Zoë; an editor", (240.0, 240.0))
+        data = Path(name).read_bytes()
+        assert b"Secretcam" not in data
+        assert b"SERIAL-77" not in data
+        with Image.open(name) as image:
+            assert not image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
+    again = impasto(capsys, "rerun", "out.png", "-o", "again.png").out
+    assert "Byte for byte the same." in again
+
+
+def test_credits_told_otherwise_than_by_exif(tmp_path):
+    info = PngInfo()
+    info.add_text("Author", "Zoë")
+    info.add_itxt("Copyright", "© Ōta")
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png", pnginfo=info, dpi=(72, 72))
+    assert load(tmp_path / "a.png").credits == Credits("Zoë", "© Ōta", (72.0, 72.0))
+    items = "<rdf:Seq><rdf:li>A &amp; B</rdf:li><rdf:li>Ōta</rdf:li></rdf:Seq>"
+    xmp = f"<x><dc:creator>{items}</dc:creator></x>".encode()
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.webp", xmp=xmp)
+    assert load(tmp_path / "a.webp").credits == Credits("A & B; Ōta")
+
+
+def test_a_resolution_that_nobody_told_is_none(tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "Ada"
+    for name in ("a.jpg", "a.tif"):
+        Image.new("RGB", (20, 20)).save(tmp_path / name, exif=exif)  # Pillow's dpi is 72, or 1
+        assert load(tmp_path / name).credits == Credits("Ada")
+    exif[ExifTags.Base.XResolution] = exif[ExifTags.Base.YResolution] = 100
+    exif[ExifTags.Base.ResolutionUnit] = 3  # a centimetre
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.webp", exif=exif)
+    assert load(tmp_path / "a.webp").credits == Credits("Ada", "", (254.0, 254.0))

@@ -26,6 +26,7 @@ from impasto.job.scene import Scene
 from impasto.network import weights
 from impasto.network.vgg import VGG, convolution_names, minimum_side_px
 from impasto.pictures import Picture, color
+from impasto.pictures.credits import NO_CREDITS, Credits
 from impasto.transfer.optimize import Step, Subject, Windows, enlarge, optimize, side_at
 
 OnStep = Callable[[Step], None]
@@ -58,6 +59,7 @@ class Result:
             note where something happened that a person should know of.
         recipe: all that decided the picture, and how it went. ``save`` writes it into the file.
         stopped: why the work ended early: ``CTRL_C``, or what went wrong; None if it did not.
+        credits: the photograph's artist, copyright and resolution, which ``save`` writes too.
     """
 
     pixels: Tensor = field(repr=False)
@@ -65,6 +67,7 @@ class Result:
     history: list[dict[str, Any]] = field(repr=False)
     recipe: Recipe
     stopped: str | None = None
+    credits: Credits = NO_CREDITS
 
     @property
     def image(self) -> PIL.Image.Image:
@@ -74,7 +77,9 @@ class Result:
     def save(self, path: str | Path, *, bits: int = 8, recipe: bool = True) -> Path:
         """Write the picture; its format is the path's suffix. ``bits`` 16 is for PNG and TIFF."""
         kept = replace(self.recipe, bits=bits).to_json() if recipe else None
-        return pictures.save(self.pixels, path, alpha=self.alpha, recipe=kept, bits=bits)
+        return pictures.save(
+            self.pixels, path, alpha=self.alpha, recipe=kept, bits=bits, credits=self.credits
+        )
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows."""
@@ -248,7 +253,8 @@ class Job:
         alpha = self.photograph.alpha
         if alpha is not None:
             alpha = pictures.resize(alpha, self.size)
-        return Result(pixels, alpha, history, self.recipe.after(last, history), stopped)
+        recipe, credits = self.recipe.after(last, history), self.photograph.credits
+        return Result(pixels, alpha, history, recipe, stopped, credits)
 
     def _finish(self, pixels: Tensor) -> Tensor:
         """The picture to show, of the pixels that were optimised, (1, 3, h, w) on the CPU."""

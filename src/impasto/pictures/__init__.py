@@ -8,6 +8,7 @@ From a file to a tensor and back, each room using only those above it; samples a
 (H, W, channels):
 
     sizes          limits, fit, resize
+    credits        artist, copyright and resolution, which a result keeps
     tensors        Picture; samples to its tensors and back
     color_profile  other colour spaces to sRGB
     color_tags     what a file says of its colours, as a profile

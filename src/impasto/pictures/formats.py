@@ -1,6 +1,6 @@
 """The formats that can be written: samples (H, W, 3 or 4) to a file's bytes.
 
-An encoder takes samples, an XMP packet (empty for none) and a quality.
+An encoder takes samples, an XMP packet (empty for none), a quality, and a photograph's credits.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import PIL.Image
 from PIL import PngImagePlugin
 
 from impasto.pictures.color_profile import srgb_profile
+from impasto.pictures.credits import EXIF_HEADER, Credits
 from impasto.pictures.opening import register_heif
 from impasto.pictures.recipe import XMP_KEYWORD
 from impasto.pictures.tensors import Array
@@ -30,7 +31,8 @@ MAX_QUALITY = 100
 FULL_CHROMA_QUALITY = 90
 """From here on JPEG, AVIF and HEIF keep colour at full resolution (4:4:4), as Photoshop does."""
 
-TIFF_XMP = 700
+TIFF_XMP, TIFF_ARTIST, TIFF_COPYRIGHT = 700, 315, 33432
+INCHES_PER_METRE = 1 / 0.0254
 
 
 def png_chunk(kind: bytes, body: bytes) -> bytes:
@@ -38,7 +40,7 @@ def png_chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def _png16(samples: Array, xmp: bytes) -> bytes:
+def _png16(samples: Array, xmp: bytes, credits: Credits) -> bytes:
     """A PNG of 16 bits a channel (https://www.w3.org/TR/png-3).
 
     Written by hand because Pillow has no 16-bit RGB, and a dependency (pypng, OpenCV) for these
@@ -52,30 +54,42 @@ def _png16(samples: Array, xmp: bytes) -> bytes:
     header = struct.pack(">2I5B", width, height, 16, colour_type, 0, 0, 0)
     chunks = [png_chunk(b"IHDR", header)]
     chunks.append(png_chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile())))
+    if credits.dpi:
+        per_metre = (round(each * INCHES_PER_METRE) for each in credits.dpi)
+        chunks.append(png_chunk(b"pHYs", struct.pack(">2IB", *per_metre, 1)))
+    if exif := credits.exif():
+        chunks.append(png_chunk(b"eXIf", exif.removeprefix(EXIF_HEADER)))
     if xmp:
         chunks.append(png_chunk(b"iTXt", XMP_KEYWORD.encode() + b"\0\0\0\0\0" + xmp))
     chunks.append(png_chunk(b"IDAT", zlib.compress(filtered.tobytes())))
     return b"\x89PNG\r\n\x1a\n" + b"".join([*chunks, png_chunk(b"IEND", b"")])
 
 
-def _pillow(name: str, samples: Array, **options: object) -> bytes:
+def _pillow(name: str, samples: Array, credits: Credits, **options: object) -> bytes:
     buffer = io.BytesIO()
+    if exif := credits.exif():
+        options["exif"] = exif
+    if credits.dpi:
+        options["dpi"] = credits.dpi  # which PNG and JPEG keep in a field of their own
     PIL.Image.fromarray(samples).save(buffer, name, icc_profile=srgb_profile(), **options)
     return buffer.getvalue()
 
 
-def _png(samples: Array, xmp: bytes, quality: int) -> bytes:  # noqa: ARG001
+def _png(samples: Array, xmp: bytes, quality: int, credits: Credits) -> bytes:  # noqa: ARG001
     if samples.dtype == np.uint16:
-        return _png16(samples, xmp)
+        return _png16(samples, xmp, credits)
     text = PngImagePlugin.PngInfo()
     if xmp:
         text.add_itxt(XMP_KEYWORD, xmp.decode())
-    return _pillow("PNG", samples, pnginfo=text)
+    return _pillow("PNG", samples, credits, pnginfo=text)
 
 
-def _tiff(samples: Array, xmp: bytes, quality: int) -> bytes:  # noqa: ARG001
+def _tiff(samples: Array, xmp: bytes, quality: int, credits: Credits) -> bytes:  # noqa: ARG001
     import tifffile  # slow to import, and few need it
 
+    tags = [(TIFF_XMP, "B", len(xmp), xmp, True)] if xmp else []
+    for tag, text in ((TIFF_ARTIST, credits.artist), (TIFF_COPYRIGHT, credits.copyright)):
+        tags += [(tag, "s", 0, text.encode(), True)] if text else []
     buffer = io.BytesIO()
     tifffile.imwrite(
         buffer,
@@ -87,16 +101,19 @@ def _tiff(samples: Array, xmp: bytes, quality: int) -> bytes:  # noqa: ARG001
         metadata=None,
         software="impasto",
         iccprofile=srgb_profile(),
-        extratags=[(TIFF_XMP, "B", len(xmp), xmp, True)] if xmp else (),
+        extratags=tags,
+        resolution=credits.dpi,
+        resolutionunit="INCH" if credits.dpi else None,
     )
     return buffer.getvalue()
 
 
-def _lossy(name: str, samples: Array, xmp: bytes, quality: int) -> bytes:
+def _lossy(name: str, samples: Array, xmp: bytes, quality: int, credits: Credits) -> bytes:
     """JPEG, WebP, AVIF or HEIF: each takes the options it knows and ignores the others'."""
     return _pillow(
         name,
         samples,
+        credits,
         quality=quality,
         subsampling="4:4:4" if quality >= FULL_CHROMA_QUALITY else "4:2:0",
         lossless=name == "WEBP" and quality == MAX_QUALITY,
@@ -111,7 +128,7 @@ class Format:
 
     name: str
     suffixes: tuple[str, ...]
-    encode: Callable[[Array, bytes, int], bytes]
+    encode: Callable[[Array, bytes, int, Credits], bytes]
     max_side_px: int = 2**31 - 1
     deep: bool = False
     alpha: bool = True

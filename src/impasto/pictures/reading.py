@@ -17,6 +17,7 @@ from torch import Tensor
 from impasto.errors import PictureError, as_on_disk
 from impasto.pictures.color_profile import floats_to_srgb, to_srgb
 from impasto.pictures.color_tags import profile_told
+from impasto.pictures.credits import NO_CREDITS, Credits, credits_of
 from impasto.pictures.deep import deep_samples
 from impasto.pictures.frames import Opened, open_picture
 from impasto.pictures.opening import READABLE_TEXT, read_bytes
@@ -172,15 +173,16 @@ def _image_samples(opened: Opened, what: str, wanted: Wanted) -> tuple[Array, st
 
 def _decode(
     source: bytes | PIL.Image.Image, what: str, wanted: Wanted
-) -> tuple[Tensor, Tensor | None, tuple[str, ...]]:
-    """Pixels, alpha and notes of a file's bytes, or of an image, decoded or not."""
+) -> tuple[Tensor, Tensor | None, tuple[str, ...], Credits]:
+    """What a Picture has, of a file's bytes, or of an image, decoded or not."""
     try:
         opened = open_picture(source, what) if isinstance(source, bytes) else Opened(source)
         samples, reduced = _image_samples(opened, what, wanted)
         frame = f"{opened.note} is taken" if opened.note else ""
+        credits = credits_of(opened.around or opened.image)
         opened = Opened(PIL.Image.new("1", (1, 1)))  # the decoded image goes before floats come
         notes = tuple(f"{what}: {note}" for note in (frame, reduced) if note)
-        return *split_alpha(samples, what), notes
+        return *split_alpha(samples, what), notes, credits
     except PictureError:
         raise
     except MemoryError as error:
@@ -193,9 +195,10 @@ def _decode(
 
 def _from_memory(source: object, role: str) -> Picture:
     """A picture that is in memory already; all of it, since it has no checksum but its pixels'."""
+    credits = NO_CREDITS
     if isinstance(source, PIL.Image.Image):
         name = Path(str(getattr(source, "filename", "") or "image")).name
-        pixels, alpha, _ = _decode(source, f"{role} '{name}'", Wanted())
+        pixels, alpha, _, credits = _decode(source, f"{role} '{name}'", Wanted())
     elif isinstance(source, np.ndarray):
         name, what = "array", f"{role} 'array'"
         pixels, alpha = split_alpha(array_samples(source, what), what)
@@ -207,7 +210,7 @@ def _from_memory(source: object, role: str) -> Picture:
         raise PictureError(f"{role} is of type {type(source).__name__}", allowed)
     digest = hashlib.sha256(f"{tuple(pixels.shape)}".encode() + pixels.numpy().tobytes())
     digest.update(b"" if alpha is None else alpha.numpy().tobytes())
-    return Picture(pixels, alpha, name, digest.hexdigest())
+    return Picture(pixels, alpha, name, digest.hexdigest(), credits=credits)
 
 
 def load(
@@ -243,5 +246,6 @@ def load(
     what = f"{role} '{source}'"
     path = as_on_disk(Path(source))
     data = read_bytes(path, what)
-    pixels, alpha, notes = _decode(data, what, Wanted(longest_px, free_bytes))
-    return Picture(pixels, alpha, path.name, hashlib.sha256(data).hexdigest(), notes)
+    pixels, alpha, notes, credits = _decode(data, what, Wanted(longest_px, free_bytes))
+    digest = hashlib.sha256(data).hexdigest()
+    return Picture(pixels, alpha, path.name, digest, notes, credits)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import PictureError
+from impasto.pictures.credits import NO_CREDITS, Credits
 from impasto.pictures.sizes import check_pixels, check_sides, resize
 
 Array: TypeAlias = npt.NDArray[np.generic]
@@ -37,6 +38,7 @@ class Picture:
         name: the file's name without its folder, or ``'array'``, ``'tensor'``, ``'image'``.
         sha256: hexadecimal, of the file's bytes, or of size and pixels for in-memory sources.
         notes: what a person should know of how it was read, a sentence each.
+        credits: what its file says of its maker and its resolution.
     """
 
     pixels: Tensor
@@ -44,6 +46,7 @@ class Picture:
     name: str
     sha256: str
     notes: tuple[str, ...] = ()
+    credits: Credits = NO_CREDITS
 
     @property
     def size(self) -> tuple[int, int]:

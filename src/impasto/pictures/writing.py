@@ -10,6 +10,7 @@ from torch import Tensor
 
 from impasto.errors import PictureError, as_on_disk
 from impasto.files import longest_name, name_bytes, write_atomically
+from impasto.pictures.credits import NO_CREDITS, Credits
 from impasto.pictures.formats import FORMATS, MAX_QUALITY, QUALITY, Format
 from impasto.pictures.opening import INSTALL_HEIF, reason
 from impasto.pictures.recipe import to_xmp
@@ -142,6 +143,7 @@ def save(
     recipe: Mapping[str, object] | None = None,
     bits: int = 8,
     quality: int = QUALITY,
+    credits: Credits = NO_CREDITS,
 ) -> Path:
     """Write a picture, whole or not at all, with an sRGB profile, and return its path.
 
@@ -154,6 +156,7 @@ def save(
         recipe: what JSON can hold; goes into the file as XMP, for `read_recipe`. None: nothing.
         bits: 8, or for PNG and TIFF 16, a channel.
         quality: 1 to 100, for JPEG, WebP (100 is lossless), AVIF and HEIF.
+        credits: artist, copyright and resolution that the file is to say.
 
     Raises:
         PictureError: as check_target does; if a tensor has a wrong shape or a NaN; or if
@@ -167,7 +170,7 @@ def save(
         raise PictureError(f"{what} at quality {quality}", f"allowed: 1 to {MAX_QUALITY}")
     samples = samples_of(pixels, alpha, bits, form.alpha)
     try:
-        data = form.encode(samples, xmp, quality)
+        data = form.encode(samples, xmp, quality, credits)
     except Exception as error:  # encoders raise all kinds; hours of work hang on the message
         given = f"{what} cannot be encoded as {form.name}: {error}"
         raise PictureError(given, "", "try .png, which holds any size and recipe") from error
