@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from impasto import pictures
 from impasto.config import Config, Size
 from impasto.job.job import Job
 from impasto.job.scene import samples
 from impasto.network.conv import KERNEL_PX
 from impasto.network.vgg import VGG, block_of
 from impasto.transfer.descent import Adam
-from impasto.transfer.evaluation import Evaluator, Region, point_at
+from impasto.transfer.evaluation import Evaluator, Region, Sample, point_at
 from impasto.transfer.losses import Content, Objective, Style, wasserstein
 from impasto.transfer.moments import Moments
 from impasto.transfer.tiles import positions_of
@@ -64,11 +65,11 @@ def network_layers(network: VGG, size: Size, config: Config) -> list[Layer]:
     return found
 
 
-def painting_of(job: Job) -> Tensor:
-    """The painting (1, 3, h, w) as a job compares it at full size, and in its colours."""
+def painting_of(job: Job) -> Sample:
+    """The painting as a job compares it at full size, and in its colours."""
     (painting,) = job.scene.paintings
     (sample,) = samples(painting, None, job.size, job.size, job.config)
-    return sample.picture()
+    return sample
 
 
 def most_active(F: Tensor, count: int = MOST_ACTIVE) -> list[tuple[int, float]]:
@@ -160,7 +161,8 @@ def pulls(network: VGG, objective: Objective, pixels: Tensor) -> Pulls:
         terms = tuple(term for term in objective.terms if isinstance(term, kind))
         if not terms:
             return torch.zeros_like(pixels)
-        return point_at(network, Objective(terms, tv_weight), pixels, None).gradient
+        part = Objective(terms, tv_weight, objective.visible)
+        return point_at(network, part, pixels, None).gradient
 
     content, style = part(Content), part(Style)
     whole = point_at(network, objective, pixels, None).gradient
@@ -176,11 +178,12 @@ class Slip:
     after: float
 
 
-def first_step(
-    network: VGG, photograph: Tensor, painting: Tensor, start: Tensor, config: Config
-) -> Slip:
+def first_step(network: VGG, job: Job, start: Tensor, config: Config) -> Slip:
     """Adam's first step from a start (1, 3, H, W) at the config's rate."""
-    evaluate = Evaluator(network, photograph, [Region.whole(painting)], config)
+    photograph = pictures.resize(job.photograph.pixels, job.size)
+    visible = job.scene.visible_at(job.size)
+    regions = [Region([(1.0, [painting_of(job)])])]
+    evaluate = Evaluator(network, photograph, regions, config, visible=visible)
     adam = Adam(evaluate, start, config.rate)
     adam.ceiling = math.inf
     before = adam.point.loss

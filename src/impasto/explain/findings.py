@@ -112,10 +112,11 @@ def find(parts: Sequence[Part], runs: Mapping[str, Run]) -> Findings:
     network = network_of(job.backbone, job.config)
     painting = figures.painting_of(job)
     photograph = pictures.resize(job.photograph.pixels, job.size)
-    pixels = runs["main"].pixels
-    objective = objective_of(network, photograph, [Region.whole(painting)], job.config, None)
-    looked_at = (photograph, painting, pixels)
-    photograph_, painting_, result = (seen(network, each, job.config) for each in looked_at)
+    pixels, visible = runs["main"].pixels, job.scene.visible_at(job.size)
+    regions = [Region([(1.0, [painting])])]
+    objective = objective_of(network, photograph, regions, job.config, None, visible)
+    looked_at = ((photograph, visible), (painting.picture(), painting.where), (pixels, visible))
+    photograph_, painting_, result = (seen(network, *each, job.config) for each in looked_at)
     return Findings(
         job,
         job.scene.paintings[0].name,
@@ -129,10 +130,15 @@ def find(parts: Sequence[Part], runs: Mapping[str, Run]) -> Findings:
     )
 
 
-def seen(network: VGG, picture: Tensor, config: Config) -> Seen:
-    """What the network sees of a picture (1, 3, H, W) at the layers in use."""
+def seen(network: VGG, picture: Tensor, where: Tensor | None, config: Config) -> Seen:
+    """What the network sees of a picture (1, 3, H, W) at the layers in use.
+
+    Its moments are of what counts of it, ``where`` (1, 1, H, W); None is all.
+    """
     content, style = by_depth(config.content_layers), by_depth(config.style_layers)
-    maps, (moments,) = look(network, picture, None, maps=[*content, *style], moments=style)
+    maps, (moments,) = look(
+        network, picture, None, maps=[*content, *style], moments=style, where=[where]
+    )
     return Seen(picture, maps, moments)
 
 
@@ -140,9 +146,7 @@ def slip(part: Part, run: Run, network: VGG) -> Slip | None:
     """The first step of a run, if it was taken back; the run itself kept only where it began."""
     if run.first is None or not run.history[0]["rejected"]:
         return None
-    photograph = pictures.resize(part.job.photograph.pixels, part.job.size)
-    painting = figures.painting_of(part.job)
-    return figures.first_step(network, photograph, painting, run.first, part.config)
+    return figures.first_step(network, part.job, run.first, part.config)
 
 
 def numbers(found: Findings) -> dict[str, Any]:

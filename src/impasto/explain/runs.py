@@ -157,7 +157,7 @@ def content_parts(job: Job, effort: Effort) -> Iterator[Part]:
     network = network_of(job.backbone, known.config)
     photograph = pictures.resize(job.photograph.pixels, job.size)
     maps, _ = look(network, photograph, None, maps=LAYERS)
-    shares = at_layers(None, LAYERS, photograph)
+    shares = at_layers(job.scene.visible_at(job.size), LAYERS, photograph)
     for layer, count in zip(LAYERS, effort.content, strict=True):
         part = known.with_settings(
             content_layers=((layer, 1.0),),

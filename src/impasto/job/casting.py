@@ -89,10 +89,8 @@ def compose(
         photograph = canvas(config, given)
     else:  # a mask is of the file's size, and all of both is wanted then
         longest = config.size if isinstance(config.size, int) and given.mask is None else None
-        photograph = read(content, "photograph", longest)
-    paintings = load_paintings(
-        several, config, longest_px(photograph, config), whole=bool(given.style_masks)
-    )
+        photograph = read(content, "photograph", longest).filled()
+    paintings = load_paintings(several, config, photograph, whole=bool(given.style_masks))
     start = None if config.start in STARTS else load_start(config.start)
     scene = Scene(photograph, (Area(tuple(paintings)),), start)
     scene = replace(scene, inputs=inputs_of(photograph, paintings, start))
@@ -100,7 +98,7 @@ def compose(
         scene = with_regions(scene, paintings, given, config)
     elif not paintings:
         raise ConfigError("no painting", "at least one is wanted")
-    scene = recoloured(scene, config)
+    scene = recoloured(scene.with_paintings(trimmed), config)
     return as_tile(scene, config.around) if config.tileable and content is not None else scene
 
 
@@ -159,7 +157,7 @@ def load_start(path: str) -> Picture:
     if hint and not os.path.lexists(path):
         allowed = f"allowed: {', '.join(STARTS)}, or the path of a picture"
         raise ConfigError(f"start {path!r}", allowed, hint)
-    return read(path, "start picture")
+    return read(path, "start picture").filled()
 
 
 def longest_px(photograph: Picture, config: Config) -> int:
@@ -169,15 +167,40 @@ def longest_px(photograph: Picture, config: Config) -> int:
     return max(photograph.size if isinstance(config.size, str) else config.size)
 
 
+def trimmed(painting: Painting) -> Painting:
+    """A painting without the borders of its picture that are wholly transparent.
+
+    So that it, and no empty canvas around it, has the size that strokes go by. A folder's have
+    been trimmed one by one.
+
+    Raises:
+        PictureError: nothing is visible of a part that its mask names.
+    """
+    if len(painting.pictures) > 1 or painting.pictures[0].alpha is None:
+        return painting
+    (picture,), alpha = painting.pictures, painting.pictures[0].alpha
+    for colour, part in painting.parts.items():
+        if not bool((part * alpha).any()):
+            raise PictureError(
+                f"region {masks.colour_name(colour)} of painting '{painting.name}' is wholly "
+                "transparent",
+                "each region of a style mask has to show something",
+                "change the mask, or leave that colour out of it",
+            )
+    top, left, bottom, right = pictures.visible_box(alpha)
+    parts = {colour: part[:, :, top:bottom, left:right] for colour, part in painting.parts.items()}
+    return replace(painting, pictures=(picture.trimmed(),), parts=parts)
+
+
 def load_paintings(
-    several: Several, config: Config, longest: int, *, whole: bool
+    several: Several, config: Config, photograph: Picture, *, whole: bool
 ) -> list[Painting]:
     """Each with its scale and its weight.
 
     Args:
         several: as in ``compose``.
-        config: weights, scales and ``style_size`` are read.
-        longest: longer side of the result, in pixels.
+        config: weights, scales, ``size`` and ``style_size`` are read.
+        photograph: whose size theirs goes by.
         whole: whether all of each is wanted, since masks are of their sizes.
 
     Raises:
@@ -194,24 +217,36 @@ def load_paintings(
                 "one number for each painting is wanted, in their order",
             )
     return [
-        replace(
-            load_painting(source, config, scale, longest, whole=whole), scale=scale, weight=weight
-        )
+        replace(load_painting(source, config, scale, photograph, whole=whole), weight=weight)
         for source, scale, weight in zip(several, scales, weights, strict=True)
     ]
 
 
 def load_painting(
-    source: PictureSource, config: Config, scale: float, longest: int, *, whole: bool = False
+    source: PictureSource,
+    config: Config,
+    scale: float,
+    photograph: Picture,
+    *,
+    whole: bool = False,
 ) -> Painting:
-    """A picture (whole or as large as is needed), a built-in style by its name, or a folder."""
+    """A picture, a built-in style by its name, or a folder.
+
+    Args:
+        source: that one.
+        config: ``size`` and ``style_size`` are read.
+        scale: its ``style_scale``.
+        photograph: whose size its own goes by.
+        whole: whether all of it is wanted; otherwise it may be read no larger than is needed.
+    """
+    scale *= photograph.visible_share
     if isinstance(source, str):
         source = styles.find(source)
-    looked_at = config.style_size or round(longest * scale)
+    longest = longest_px(photograph, config) * scale
     if isinstance(source, os.PathLike) and Path(source).is_dir():
-        return load_folder(Path(source), longest * scale, config.style_size)
-    picture = read(source, "painting", None if whole else looked_at)
-    return Painting(picture.name, (picture,))
+        return replace(load_folder(Path(source), longest, config.style_size), scale=scale)
+    picture = read(source, "painting", None if whole else config.style_size or round(longest))
+    return Painting(picture.name, (picture.filled(),), scale)
 
 
 def load_folder(folder: Path, longest_px: float, style_size: int | None) -> Painting:
@@ -232,7 +267,7 @@ def load_folder(folder: Path, longest_px: float, style_size: int | None) -> Pain
         )
     found = []
     for path in paths:
-        picture = read(path, "painting", style_size or round(longest_px))
+        picture = read(path, "painting", style_size or round(longest_px)).filled().trimmed()
         factor = pictures.strokes_factor(picture.size, longest_px)
         longer = style_size or round(factor * max(picture.size))
         if max(picture.size) > longer:
@@ -258,8 +293,7 @@ def with_regions(
     assert given.mask is not None
     mask = load_mask(given.mask, "mask", scene.photograph.size, "photograph")
     where = masks.regions(mask.pixels, f"mask '{mask.name}'")
-    longest = longest_px(scene.photograph, config)
-    own = own_styles(given.regions, where, config, longest)
+    own = own_styles(given.regions, where, config, scene.photograph)
     style_masks = load_style_masks(given.style_masks, paintings)
     painted = masked(paintings, style_masks, list(where))
     kept = [colour for colour in where if own.get(colour) == PHOTO]
@@ -323,7 +357,7 @@ def own_styles(
     regions: Mapping[str, PictureSource],
     where: Mapping[Colour, Tensor],
     config: Config,
-    longest: int,
+    photograph: Picture,
 ) -> dict[Colour, Painting | str]:
     """By the mask's colours, the paintings of their own, or PHOTO."""
     found: dict[Colour, Painting | str] = {}
@@ -345,7 +379,7 @@ def own_styles(
         scale = config.style_scale if isinstance(config.style_scale, int | float) else 1.0
         key = str(source) if isinstance(source, str | os.PathLike) else f"id {id(source)}"
         if key not in loaded:
-            loaded[key] = replace(load_painting(source, config, scale, longest), scale=scale)
+            loaded[key] = load_painting(source, config, scale, photograph)
         found[colour] = loaded[key]
     return found
 
@@ -431,24 +465,45 @@ def as_tile(scene: Scene, around: Axes) -> Scene:
 
 def recoloured(scene: Scene, config: Config) -> Scene:
     """Its pictures as the network is to see them: in grey, or in one another's palette."""
-    photo = scene.photograph.pixels
+    photograph = scene.photograph
     match = color.match_covariance if config.color_match == "covariance" else color.match_histogram
+
+    def to_the_photographs(painting: Picture) -> Tensor:
+        return match(painting.pixels, photograph.pixels, painting.alpha, photograph.alpha)
+
     if config.color == "luminance":
-        grey = color.grey(photo)
-        scene = scene.with_pixels(grey, lambda p: color.match_luminance(color.grey(p), grey))
-        start = scene.start and replace(scene.start, pixels=color.grey(scene.start.pixels))
-        return replace(scene, start=start, original=replace(scene.photograph, pixels=photo))
+        return in_grey(scene)
     if config.color == "photo":
-        return scene.with_pixels(photo, lambda painting: match(painting, photo))
+        return scene.with_pixels(photograph.pixels, to_the_photographs)
     if config.color == "painting":
-        return scene.with_pixels(match(photo, palette(scene.paintings)), lambda painting: painting)
+        target, alpha = palette(scene.paintings)
+        pixels = match(photograph.pixels, target, photograph.alpha, alpha)
+        return scene.with_pixels(pixels, lambda painting: painting.pixels)
     return scene
 
 
-def palette(paintings: Sequence[Painting]) -> Tensor:
-    """A picture with the colours of all of them, each counting alike."""
+def in_grey(scene: Scene) -> Scene:
+    """The scene for a network that sees no colours; the result takes the photograph's own."""
+    photograph = scene.photograph
+    grey = color.grey(photograph.pixels)
+
+    def lit_alike(painting: Picture) -> Tensor:
+        light = color.grey(painting.pixels)
+        return color.match_luminance(light, grey, painting.alpha, photograph.alpha)
+
+    start = scene.start and replace(scene.start, pixels=color.grey(scene.start.pixels))
+    return replace(scene.with_pixels(grey, lit_alike), start=start, original=photograph)
+
+
+def palette(paintings: Sequence[Painting]) -> tuple[Tensor, Tensor | None]:
+    """A picture with the colours of all of them, each counting alike; and its alpha, if any."""
     given = [picture for painting in paintings for picture in painting.pictures]
     if len(given) == 1:
-        return given[0].pixels
+        return given[0].pixels, given[0].alpha
     side = (PALETTE_PX, PALETTE_PX)
-    return torch.cat([picture.at(side) for picture in given], dim=3)
+    together = torch.cat([picture.at(side) for picture in given], dim=3)
+    if all(picture.alpha is None for picture in given):
+        return together, None
+    full = torch.ones((1, 1, *side))
+    alphas = [full if p.alpha is None else pictures.resize(p.alpha, side) for p in given]
+    return together, torch.cat([alpha / alpha.mean() for alpha in alphas], dim=3)

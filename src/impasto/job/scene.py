@@ -21,7 +21,7 @@ from impasto.job.recipe import Inputs
 from impasto.network.vgg import minimum_side_px
 from impasto.pictures import Picture, color, masks
 from impasto.pictures.masks import Colour
-from impasto.transfer.evaluation import Region, Sample
+from impasto.transfer.evaluation import Region, Sample, both
 from impasto.transfer.optimize import Sized, Subject
 
 # Of noise in the start of a tile of one colour: without borders all of its places are alike, and
@@ -43,7 +43,8 @@ class Painting:
     Attributes:
         name: the file's, or the folder's.
         pictures: one or more.
-        scale: size of its strokes, as ``Config.style_scale``.
+        scale: size of its strokes, as ``Config.style_scale`` (less where little of the photograph
+            is visible).
         weight: against the other paintings'.
         parts: what of it each colour of its mask names, (1, 1, H, W); {} without a mask.
     """
@@ -130,8 +131,10 @@ class Scene:
 
     @property
     def extent(self) -> Extent:
-        """What a mask adds to the work."""
+        """What masks add to the work."""
         regions = sum(area.where is not None for area in self.areas)
+        if self.photograph.alpha is not None:  # a mask too
+            regions = max(1, regions)
         return {"regions": regions, "keep": self.keep is not None}
 
     def subject(self, size: Size, config: Config, device: torch.device) -> Subject:
@@ -150,8 +153,11 @@ class Scene:
         def keep(scale: Size) -> Tensor | None:
             return self.kept_at(scale, device)
 
+        def visible(scale: Size) -> Tensor | None:
+            return self.visible_at(scale, device)
+
         start, detail = self._start(photograph, config, device)
-        return Subject(photograph, regions, start, detail, keep)
+        return Subject(photograph, regions, start, detail, keep, visible)
 
     def _start(
         self, photograph: Sized, config: Config, device: torch.device
@@ -173,22 +179,30 @@ class Scene:
         start = sized(given.pixels.to(device))
         return start, start
 
-    def with_pixels(self, photograph: Tensor, repaint: Callable[[Tensor], Tensor]) -> Scene:
-        """The same with the photograph's pixels replaced, and each painting's changed."""
+    def with_paintings(self, change: Callable[[Painting], Painting]) -> Scene:
+        """The same with each painting changed."""
+        new = {id(painting): change(painting) for painting in self.paintings}
+        areas = [replace(a, styles=tuple(new[id(each)] for each in a.styles)) for a in self.areas]
+        return replace(self, areas=tuple(areas))
+
+    def with_pixels(self, photograph: Tensor, repaint: Callable[[Picture], Tensor]) -> Scene:
+        """The same with the photograph's pixels replaced, and those of each painting's pictures."""
 
         def changed(painting: Painting) -> Painting:
-            new = [replace(p, pixels=repaint(p.pixels)) for p in painting.pictures]
+            new = [replace(picture, pixels=repaint(picture)) for picture in painting.pictures]
             return replace(painting, pictures=tuple(new))
 
-        new = {id(painting): changed(painting) for painting in self.paintings}
-        areas = [replace(a, styles=tuple(new[id(each)] for each in a.styles)) for a in self.areas]
-        return replace(
-            self, photograph=replace(self.photograph, pixels=photograph), areas=tuple(areas)
-        )
+        scene = self.with_paintings(changed)
+        return replace(scene, photograph=replace(self.photograph, pixels=photograph))
 
     def kept_at(self, size: Size, device: torch.device | str = "cpu") -> Tensor | None:
         """Where the result of this (height, width) is the photograph, edges soft; or None."""
         return None if self.keep is None else region_at(self.keep, size).to(device)
+
+    def visible_at(self, size: Size, device: torch.device | str = "cpu") -> Tensor | None:
+        """The photograph's alpha at this (height, width); None where all of it is opaque."""
+        alpha = self.photograph.alpha
+        return None if alpha is None else pictures.resize(alpha, size).to(device)
 
     def _regions(
         self, scale: Size, final: Size, config: Config, device: torch.device
@@ -215,12 +229,16 @@ class Scene:
 def samples(
     painting: Painting, colour: Colour | None, scale: Size, final: Size, config: Config
 ) -> Iterator[Sample]:
-    """A painting's pictures, or the part of it that has a colour, as one scale compares them."""
-    where = painting.parts[colour] if colour and painting.parts else None
+    """A painting's pictures, or the part of it that has a colour, as one scale compares them.
+
+    Only what is visible of them counts.
+    """
+    part = painting.parts[colour] if colour and painting.parts else None
     for picture in painting.pictures:
         size = painting_size(scale, final, picture.size, config, painting.scale)
-        part = None if where is None else pictures.resize(where, size)
-        yield Sample(partial(pictures.resize, picture.pixels, size), part)
+        where = both(part, picture.alpha)
+        where = None if where is None else pictures.resize(where, size)
+        yield Sample(partial(pictures.resize, picture.pixels, size), where)
 
 
 def moved(sample: Sample, device: torch.device) -> Sample:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from impasto import pictures
@@ -61,9 +62,13 @@ class Appraiser:
         *,
         size: int = LARGEST_PX,
     ) -> None:
-        self.photograph = None if content is None else pictures.load(content, "photograph", size)
+        self.photograph = (
+            None if content is None else pictures.load(content, "photograph", size).filled()
+        )
         source = styles.find(style) if isinstance(style, str) else style
-        self.painting = None if source is None else pictures.load(source, "painting", size)
+        self.painting = None
+        if source is not None:
+            self.painting = pictures.load(source, "painting", size).filled().trimmed()
         self.longest = size
         found, heads = weights.perceptual()
         self.network, self.heads = VGG(found.state), heads
@@ -74,29 +79,42 @@ class Appraiser:
         Raises:
             PictureError: it can't be read, or is not of the photograph's shape.
         """
-        picture = pictures.load(source, "picture", self.longest)
+        picture = pictures.load(source, "picture", self.longest).filled()
         size = at_most(picture.size, self.longest)
         pictures.check_sides(size, f"picture '{picture.name}' at {self.longest} px")
-        photograph = painting = None
+        photograph = painting = shown = None
         if self.photograph is not None:
             check_shape(picture, self.photograph, is_tile(source))
             photograph = self.photograph.at(size)
         if self.painting is not None:
-            painting = self._painting(max(size))
-        pixels = picture.at(size)
-        measures = measure(self.network, self.heads, pixels, photograph, painting)
+            share = min(each.visible_share for each in (picture, self.photograph) if each)
+            painting, shown = self._painting(max(size) * share)
+        pixels, visible = picture.at(size), self._visible(picture, size)
+        seen = {"visible": visible, "painting_visible": shown}
+        measures = measure(self.network, self.heads, pixels, photograph, painting, **seen)
         read = [each for each in (picture, self.photograph, self.painting) if each]
         notes = tuple(note for each in read for note in each.notes)
         return Appraisal(picture.name, size, measures, optimised_layers(source), notes)
 
-    def _painting(self, longer: int) -> Tensor:
+    def _visible(self, picture: Picture, size: Size) -> Tensor | None:
+        """Where picture and photograph are to be seen, at this (height, width); None is all."""
+        alphas = [
+            pictures.resize(each.alpha, size)
+            for each in (picture, self.photograph)
+            if each is not None and each.alpha is not None
+        ]
+        return torch.stack(alphas).amin(0) if alphas else None
+
+    def _painting(self, longer: float) -> tuple[Tensor, Tensor | None]:
+        """The painting for pictures whose longer visible side is ``longer`` px, and its alpha."""
         assert self.painting is not None
         height, width = self.painting.size
         factor = max(
             min(1.0, pictures.strokes_factor((height, width), longer)),
             pictures.MIN_SIDE_PX / min(height, width),
         )
-        return self.painting.at(scale_size((height, width), factor))
+        size, alpha = scale_size((height, width), factor), self.painting.alpha
+        return self.painting.at(size), None if alpha is None else pictures.resize(alpha, size)
 
 
 def at_most(size: Size, longer: int) -> Size:

@@ -78,6 +78,9 @@ def measure(
     picture: Tensor,
     photograph: Tensor | None = None,
     painting: Tensor | None = None,
+    *,
+    visible: Tensor | None = None,
+    painting_visible: Tensor | None = None,
 ) -> Measures:
     """All that can be said of a picture (1, 3, H, W).
 
@@ -87,39 +90,50 @@ def measure(
         picture: sRGB in [0, 1].
         photograph: of the same size.
         painting: of any size.
+        visible: how much each place of the picture counts, (1, 1, H, W) in [0, 1]; None is alike.
+        painting_visible: likewise of the painting.
     """
     kept: dict[str, float] = {}
     if photograph is not None:
         kept = {
-            "lpips": lpips(network, heads, picture, photograph),
-            "ssim": ssim(picture, photograph),
-            "lost": lost(network, picture, photograph),
+            "lpips": lpips(network, heads, picture, photograph, visible),
+            "ssim": ssim(picture, photograph, visible),
+            "lost": lost(network, picture, photograph, visible),
         }
     style, left = {}, {}
     if painting is not None:
-        wanted = style_moments(network, painting)
-        style = style_distances(network, picture, wanted)
+        wanted = style_moments(network, painting, painting_visible)
+        style = style_distances(network, picture, wanted, visible)
     if painting is not None and photograph is not None:
-        before = style_distances(network, photograph, wanted)
+        before = style_distances(network, photograph, wanted, visible)
         left = {layer: value / max(before[layer], LEAST_GAP) for layer, value in style.items()}
-    tv, _ = total_variation(picture)
+    tv, _ = total_variation(picture, visible=visible)
     return Measures(**kept, style=style, left=left, tv=tv)
 
 
-def lpips(network: VGG, heads: Sequence[Tensor], a: Tensor, b: Tensor) -> float:
+def lpips(
+    network: VGG, heads: Sequence[Tensor], a: Tensor, b: Tensor, where: Tensor | None = None
+) -> float:
     """Learned Perceptual Image Patch Similarity, version 0.1, with VGG-16: Zhang et al. 2018.
 
     The squared difference of features, each position's scaled to length 1, weighted by channel, in
-    the mean over positions, summed over five layers.
+    the mean over positions, summed over five layers. ``where`` says how much each place counts.
     """
-    total = 0.0
+    total, parts = 0.0, at_layers(where, LPIPS_LAYERS, a)
     with torch.no_grad():
         features = [network(x, LPIPS_LAYERS) for x in (a, b)]
     for layer, head in zip(LPIPS_LAYERS, heads, strict=True):
         unit_a, unit_b = (unit_vectors(each[layer]) for each in features)
         squared = (unit_a - unit_b).square_()
-        total += float((squared * head.view(1, -1, 1, 1)).sum(1).mean())
+        total += mean((squared * head.view(1, -1, 1, 1)).sum(1, keepdim=True), parts.get(layer))
     return total
+
+
+def mean(values: Tensor, where: Tensor | None) -> float:
+    """Of (1, 1, h, w), as the places count, alike in shape; None is alike."""
+    if where is None:
+        return float(values.mean())
+    return float((values * where).sum() / where.sum())
 
 
 def unit_vectors(F: Tensor) -> Tensor:
@@ -128,28 +142,33 @@ def unit_vectors(F: Tensor) -> Tensor:
     return F / (length + LPIPS_EPSILON)
 
 
-def ssim(a: Tensor, b: Tensor) -> float:
-    """Structural similarity, the mean over places and channels: Wang et al. 2004."""
+def ssim(a: Tensor, b: Tensor, where: Tensor | None = None) -> float:
+    """Structural similarity, the mean over places and channels: Wang et al. 2004.
+
+    ``where`` says how much each place counts.
+    """
     from skimage.metrics import structural_similarity
 
     first, second = (x[0].permute(1, 2, 0).double().numpy() for x in (a, b))
-    return float(
-        structural_similarity(  # type: ignore[no-untyped-call]
-            first,
-            second,
-            channel_axis=2,
-            data_range=1.0,
-            gaussian_weights=True,
-            sigma=SSIM_SIGMA_PX,
-            use_sample_covariance=False,
-        )
+    whole, places = structural_similarity(  # type: ignore[no-untyped-call]
+        first,
+        second,
+        channel_axis=2,
+        data_range=1.0,
+        gaussian_weights=True,
+        sigma=SSIM_SIGMA_PX,
+        use_sample_covariance=False,
+        full=True,
     )
+    if where is None:
+        return float(whole)
+    return mean(torch.from_numpy(places).mean(2)[None, None], where)
 
 
-def lost(network: VGG, picture: Tensor, photograph: Tensor) -> float:
+def lost(network: VGG, picture: Tensor, photograph: Tensor, where: Tensor | None = None) -> float:
     """The fraction of the photograph's feature variance that is gone, as the default's content."""
     found, wanted = (content_of(network, each) for each in (picture, photograph))
-    share = at_layers(None, [CONTENT_LAYER], photograph).get(CONTENT_LAYER)
+    share = at_layers(where, [CONTENT_LAYER], photograph).get(CONTENT_LAYER)
     squared = (found - wanted).square_()
     gone = squared if share is None else squared.mul_(share)
     return float(gone.sum()) / variation(wanted, share)
@@ -162,16 +181,18 @@ def content_of(network: VGG, picture: Tensor) -> Tensor:
 
 
 def style_distances(
-    network: VGG, picture: Tensor, wanted: Mapping[str, Moments]
+    network: VGG, picture: Tensor, wanted: Mapping[str, Moments], where: Tensor | None = None
 ) -> dict[str, float]:
     """By layer, the squared Wasserstein distance of a picture's features from a painting's."""
-    found = style_moments(network, picture)
+    found = style_moments(network, picture, where)
     return {
         layer: max(0.0, float(wasserstein(wanted[layer])(found[layer]))) for layer in STYLE_LAYERS
     }
 
 
-def style_moments(network: VGG, picture: Tensor) -> Mapping[str, Moments]:
-    """What style distances know of a picture."""
-    _, (moments,) = look(network, picture, None, moments=STYLE_LAYERS)
+def style_moments(
+    network: VGG, picture: Tensor, where: Tensor | None = None
+) -> Mapping[str, Moments]:
+    """What style distances know of a picture, as its places count."""
+    _, (moments,) = look(network, picture, None, moments=STYLE_LAYERS, where=[where])
     return moments

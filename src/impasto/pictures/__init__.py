@@ -7,7 +7,7 @@ colour profile, CMYK, palette, 16 bit, transparency) and writes files whole or n
 From a file to a tensor and back, each room using only those above it; samples are arrays
 (H, W, channels):
 
-    sizes          limits, fit, resize
+    sizes          limits, fit, resize, what alpha hides
     credits        artist, copyright and resolution, which a result keeps
     tensors        Picture; samples to its tensors and back
     color_profile  other colour spaces to sRGB
@@ -39,11 +39,13 @@ if TYPE_CHECKING:
         MAX_PIXELS,
         MIN_SIDE_PX,
         check_sides,
+        filled,
         fit,
         periodic,
         resize,
         resize_around,
         strokes_factor,
+        visible_box,
     )
     from impasto.pictures.tensors import Picture, to_pil
     from impasto.pictures.writing import check_file, check_target, most_bits, save
@@ -58,6 +60,7 @@ __all__ = [
     "check_file",
     "check_sides",
     "check_target",
+    "filled",
     "fit",
     "in_folder",
     "load",
@@ -70,6 +73,7 @@ __all__ = [
     "srgb_profile",
     "strokes_factor",
     "to_pil",
+    "visible_box",
 ]
 
 _ROOMS = {
@@ -82,11 +86,13 @@ _ROOMS = {
         "MAX_PIXELS",
         "MIN_SIDE_PX",
         "check_sides",
+        "filled",
         "fit",
         "periodic",
         "resize",
         "resize_around",
         "strokes_factor",
+        "visible_box",
     ),
     "tensors": ("Picture", "to_pil"),
     "writing": ("check_file", "check_target", "most_bits", "save"),

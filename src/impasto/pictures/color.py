@@ -6,6 +6,8 @@ Pictures are (1, 3, H, W), sRGB in [0, 1]; two of them may differ in size.
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -41,24 +43,40 @@ def with_luminance(colours: Tensor, light: Tensor) -> Tensor:
     return (colours + (luminance(light) - luminance(colours))).clamp(0, 1)
 
 
-def match_luminance(picture: Tensor, target: Tensor) -> Tensor:
+def match_luminance(
+    picture: Tensor, target: Tensor, alpha: Tensor | None = None, target_alpha: Tensor | None = None
+) -> Tensor:
     """The picture with mean and deviation of its luminance as the target's: section 4.
 
     So that a dark painting does not make the picture dark, whose colours are the photograph's.
+    Of either picture its alpha (1, 1, H, W) says how much each pixel counts; without it, alike.
     """
-    Y, wanted = luminance(picture), luminance(target)
-    gain = (wanted.var() / Y.var().clamp(min=PLAIN)).sqrt()
-    return (picture + ((Y - Y.mean()) * gain + wanted.mean() - Y)).clamp(0, 1)
+    Y = luminance(picture)
+    mean, variance = spread(Y, alpha)
+    wanted_mean, wanted = spread(luminance(target), target_alpha)
+    gain = (wanted / variance.clamp(min=PLAIN)).sqrt()
+    return (picture + ((Y - mean) * gain + wanted_mean - Y)).clamp(0, 1)
 
 
-def match_covariance(picture: Tensor, target: Tensor) -> Tensor:
+def spread(Y: Tensor, alpha: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Mean and variance of a channel (1, 1, H, W), as alpha, alike in shape, counts its pixels."""
+    if alpha is None:
+        return Y.mean(), Y.var()
+    mean = (Y * alpha).sum() / alpha.sum()
+    return mean, ((Y - mean).square() * alpha).sum() / alpha.sum()
+
+
+def match_covariance(
+    picture: Tensor, target: Tensor, alpha: Tensor | None = None, target_alpha: Tensor | None = None
+) -> Tensor:
     """The picture with mean and covariance of its colours as the target's, the nearest such one.
 
     A linear map of colours, section 3 of the paper. Of all that give the covariance this is the one
     that moves colours least: Pitie & Kokaram 2007, "The linear Monge-Kantorovitch linear colour
-    mapping". Where a colour would leave [0, 1] it stays at the border.
+    mapping". Where a colour would leave [0, 1] it stays at the border. Alphas are as in
+    ``match_luminance``.
     """
-    (mean, S), (wanted, T) = palette(picture), palette(target)
+    (mean, S), (wanted, T) = palette(picture, alpha), palette(target, target_alpha)
     half, inverse = powers(S, 0.5), powers(S, -0.5)
     A = inverse @ powers(half @ T @ half, 0.5) @ inverse
     shift = (wanted - A @ mean).to(picture)[:, None]
@@ -66,25 +84,58 @@ def match_covariance(picture: Tensor, target: Tensor) -> Tensor:
     return moved.view_as(picture).clamp_(0, 1)
 
 
-def match_histogram(picture: Tensor, target: Tensor) -> Tensor:
-    """The picture with each channel's histogram as the target's: no linear map, and no mixing."""
-    from skimage.exposure import match_histograms
+def match_histogram(
+    picture: Tensor, target: Tensor, alpha: Tensor | None = None, target_alpha: Tensor | None = None
+) -> Tensor:
+    """The picture with each channel's histogram as the target's: no linear map, and no mixing.
 
-    arrays = (each[0].permute(1, 2, 0).cpu().numpy() for each in (picture, target))
-    matched = match_histograms(*arrays, channel_axis=2)
-    return torch.from_numpy(matched).permute(2, 0, 1)[None].to(picture).clamp(0, 1)
+    Alphas are as in ``match_luminance``.
+    """
+    channels = [
+        _matched(channel, wanted, alpha, target_alpha)
+        for channel, wanted in zip(picture[0], target[0], strict=True)
+    ]
+    return torch.stack(channels)[None].to(picture).clamp(0, 1)
 
 
-def palette(picture: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (3,) and covariance (3, 3) of a picture's colours, float64, a part at a time."""
+def _matched(
+    channel: Tensor, target: Tensor, alpha: Tensor | None, target_alpha: Tensor | None
+) -> Tensor:
+    """A channel (H, W) with another's histogram: of each value the other's at its quantile."""
+    _, quantiles, place = _quantiles(channel, alpha)
+    wanted, theirs, _ = _quantiles(target, target_alpha)
+    there = np.diff(theirs, prepend=0) > 0  # and not only where it is hidden
+    matched = np.interp(quantiles, theirs[there], wanted[there])
+    return torch.from_numpy(matched[place].reshape(channel.shape).astype(np.float32))
+
+
+def _quantiles(
+    channel: Tensor, alpha: Tensor | None
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+    """A channel's values, ascending, how much of it is no larger, and each pixel's place there."""
+    values, place, counts = np.unique(
+        channel.cpu().numpy().reshape(-1), return_inverse=True, return_counts=True
+    )
+    if alpha is not None:
+        counts = np.bincount(place, alpha.cpu().double().numpy().reshape(-1), len(values))
+    summed = np.cumsum(counts)
+    return values, summed / summed[-1], place
+
+
+def palette(picture: Tensor, alpha: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Mean (3,) and covariance (3, 3) of a picture's colours, float64, a part at a time.
+
+    Alpha (1, 1, H, W) says how much each pixel counts; without it, alike.
+    """
     flat = picture[0].flatten(1)
-    count = flat.shape[1]
-    parts = [flat[:, start : start + CHUNK_PX] for start in range(0, count, CHUNK_PX)]
-    mean = torch.stack([part.double().sum(1) for part in parts]).sum(0) / count
+    weights = flat.new_ones(1).expand(flat.shape[1]) if alpha is None else alpha.flatten()
+    count = float(weights.double().sum())
+    parts = list(zip(torch.split(flat, CHUNK_PX, 1), torch.split(weights, CHUNK_PX), strict=True))
+    mean = torch.stack([(part.double() * weight).sum(1) for part, weight in parts]).sum(0) / count
     covariance = flat.new_zeros((3, 3), dtype=torch.float64)
-    for part in parts:
+    for part, weight in parts:
         centred = part.double() - mean[:, None]
-        covariance += centred @ centred.T
+        covariance += (centred * weight) @ centred.T
     return mean, covariance / max(1, count - 1)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
+import torch.nn.functional as nnf
 from torch import Tensor
 
 from impasto.config import Axes
@@ -144,6 +146,40 @@ def resize_around(pixels: Tensor, size: tuple[int, int], around: Axes) -> Tensor
     if across:
         tall = resize(tall.repeat(1, 1, 1, 3), (height, 3 * width)).narrow(3, width, width)
     return resize(tall, size).contiguous()
+
+
+def filled(pixels: Tensor, alpha: Tensor) -> Tensor:
+    """The picture (1, C, H, W) with what alpha (1, 1, H, W) hides filled smoothly from around it.
+
+    A network sees hidden pixels too, where it looks at what is beside them: so it meets no edge
+    that nobody drew. Ever coarser means of what is visible, from which each hole takes the finest
+    that there is: pull-push, Gortler, Grzeszczuk, Szeliski & Cohen 1996, "The Lumigraph". Where
+    alpha is above 0 the picture stays as it is.
+    """
+    height, width = pixels.shape[2:]
+    if max(height, width) == 1 or bool((alpha > 0).all()):
+        return pixels
+    halve = partial(nnf.avg_pool2d, kernel_size=2, ceil_mode=True, count_include_pad=False)
+    shares = halve(alpha)
+    means = halve(pixels * alpha) / shares.clamp(min=torch.finfo(alpha.dtype).tiny)
+    around = nnf.interpolate(filled(means, shares), (height, width), mode="bilinear")
+    return torch.where(alpha > 0, pixels, around)
+
+
+def visible_box(alpha: Tensor) -> tuple[int, int, int, int]:
+    """Top, left, bottom, right (the ends not included) of what alpha (1, 1, H, W) shows.
+
+    At least MIN_SIDE_PX a side, as far as the picture is.
+    """
+    ends = []
+    for there in ((alpha > 0).any(3).flatten(), (alpha > 0).any(2).flatten()):
+        places, length = there.nonzero().flatten(), len(there)
+        first, last = int(places[0]), int(places[-1]) + 1
+        missing = max(0, min(MIN_SIDE_PX, length) - (last - first))
+        first = min(max(0, first - missing // 2), length - (last - first) - missing)
+        ends.append((first, max(last, first + min(MIN_SIDE_PX, length))))
+    (top, bottom), (left, right) = ends
+    return top, left, bottom, right
 
 
 def strokes_factor(size: tuple[int, int], longer_px: float) -> float:

@@ -6,7 +6,7 @@ RGB, or RGBA.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from impasto.errors import PictureError
 from impasto.pictures.credits import NO_CREDITS, Credits
-from impasto.pictures.sizes import check_pixels, check_sides, resize
+from impasto.pictures.sizes import check_pixels, check_sides, filled, resize, visible_box
 
 Array: TypeAlias = npt.NDArray[np.generic]
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -56,6 +56,33 @@ class Picture:
     def at(self, size: tuple[int, int]) -> Tensor:
         """Its pixels at this (height, width); nothing that alpha hides bleeds into what shows."""
         return resize(self.pixels, size, self.alpha)
+
+    @property
+    def visible_share(self) -> float:
+        """Of the longer side, that of the part which is visible; 1 where all of it is.
+
+        Strokes are as broad on a cut-out as on a crop: empty canvas around it counts for nothing.
+        """
+        if self.alpha is None:
+            return 1.0
+        top, left, bottom, right = visible_box(self.alpha)
+        return max(bottom - top, right - left) / max(self.size)
+
+    def filled(self) -> Picture:
+        """The picture with what is hidden filled from around it, so that a network may see it."""
+        if self.alpha is None:
+            return self
+        return replace(self, pixels=filled(self.pixels, self.alpha))
+
+    def trimmed(self) -> Picture:
+        """The picture without those of its borders that are wholly transparent."""
+        if self.alpha is None:
+            return self
+        top, left, bottom, right = visible_box(self.alpha)
+        pixels, alpha = (
+            each[:, :, top:bottom, left:right].contiguous() for each in (self.pixels, self.alpha)
+        )
+        return replace(self, pixels=pixels, alpha=None if bool((alpha == 1).all()) else alpha)
 
 
 def _unit_floats(array: Array, what: str) -> Floats:

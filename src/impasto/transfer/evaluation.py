@@ -49,7 +49,7 @@ def point_at(network: Network, loss: Objective, x: Tensor, side: int | None) -> 
     assert gradient is not None, "an objective has a layer"
     gradient = folded(gradient, (x.shape[2], x.shape[3])).contiguous()
     if loss.tv_weight:
-        tv, by_x = total_variation(x, around=network.around)
+        tv, by_x = total_variation(x, around=network.around, visible=loss.visible)
         losses["tv"] = loss.tv_weight * tv
         gradient += by_x.mul_(loss.tv_weight)
     return Point(x.detach(), losses, sum(losses.values()), gradient)
@@ -161,30 +161,49 @@ def objective_of(
     regions: Sequence[Region],
     config: Config,
     side: int | None,
+    visible: Tensor | None = None,
 ) -> Objective:
-    """The loss at one scale, from the photograph (1, 3, H, W) and the paintings at that scale."""
+    """The loss at one scale, from the photograph (1, 3, H, W) and the paintings at that scale.
+
+    Where the photograph is not ``visible``, (1, 1, H, W) in [0, 1], nothing of it counts.
+    """
     if config.tileable and is_plain(photograph) and config.weights()[1]:
         config = replace(config, alpha=0.0)  # its borders met, and nothing is left to be kept
     style = [layer for layer, _ in config.style_layers]
     content = [layer for layer, _ in config.content_layers]
     paintings = network.bordered()
-    where = [region.where for region in regions]
+    where = [both(region.where, visible) for region in regions]
     maps, found = look(network, photograph, side, maps=content, moments=style, where=where)
     styles = {id(each.styles): each for each in regions}
     wanted = {key: style_of(paintings, each, config, side) for key, each in styles.items()}
     parts = [
         Part(
             region.name,
-            1.0 if region.where is None else float(region.where.mean()),
-            at_layers(region.where, style, photograph),
+            1.0 if region.where is None else share_of(region.where, visible),
+            at_layers(part, style, photograph),
             moments,
             wanted[id(region.styles)],
         )
-        for region, moments in zip(regions, found, strict=True)
+        for region, part, moments in zip(regions, where, found, strict=True)
     ]
     inside = away_from_borders(photograph, config.around) if config.tileable else None
-    shares = at_layers(None, content, photograph)
-    return objective(maps, parts, config, shares, at_layers(inside, content, photograph))
+    shares = at_layers(visible, content, photograph)
+    counted = at_layers(both(inside, visible), content, photograph)
+    return replace(objective(maps, parts, config, shares, counted), visible=visible)
+
+
+def both(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    """Where both are, (1, 1, H, W) in [0, 1]; None is everywhere."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one * other
+
+
+def share_of(where: Tensor, visible: Tensor | None) -> float:
+    """The fraction of the visible picture that a region fills, by area."""
+    if visible is None:
+        return float(where.mean())
+    return float((where * visible).sum() / visible.sum())
 
 
 def away_from_borders(picture: Tensor, around: Axes) -> Tensor:
@@ -238,6 +257,7 @@ class Evaluator:
         config: layers, losses and their weights.
         side: of a window, in pixels; None is the whole picture at once.
         keep: where the picture stays the photograph, (1, 1, H, W) in [0, 1]; None is nowhere.
+        visible: where it counts, likewise; None is everywhere.
     """
 
     def __init__(
@@ -248,11 +268,12 @@ class Evaluator:
         config: Config,
         side: int | None = None,
         keep: Tensor | None = None,
+        visible: Tensor | None = None,
     ) -> None:
         self.network = network.going_around(config.around) if config.tileable else network
         self.side = side
         self.kept = None if keep is None else (photograph, keep)
-        self.objective = objective_of(self.network, photograph, regions, config, side)
+        self.objective = objective_of(self.network, photograph, regions, config, side, visible)
 
     def __call__(self, x: Tensor) -> Point:
         if self.kept is None:

@@ -48,11 +48,17 @@ PLAIN = 1e-3  # of the energy: less variance than this is a plain picture, not a
 StyleDistance = Callable[[Moments], Tensor]  # a scalar
 
 
-def total_variation(x: Tensor, *, around: Axes = BORDERED) -> tuple[float, Tensor]:
+def total_variation(
+    x: Tensor, *, around: Axes = BORDERED, visible: Tensor | None = None
+) -> tuple[float, Tensor]:
     """Mean squared difference of neighbouring pixels, down and across, and its gradient.
 
-    Mahendran & Vedaldi 2015. ``around`` says which opposite borders are neighbours.
+    Mahendran & Vedaldi 2015. ``around`` says which opposite borders are neighbours. Where only
+    some of the picture is ``visible``, (1, 1, H, W) in [0, 1], a pair counts as its less visible
+    pixel.
     """
+    if visible is not None:
+        return _visible_variation(x, visible, around)
     total, gradient = 0.0, torch.zeros_like(x)
     for axis, joined in zip((2, 3), around, strict=True):
         if joined:
@@ -67,6 +73,20 @@ def total_variation(x: Tensor, *, around: Axes = BORDERED) -> tuple[float, Tenso
         gradient.narrow(axis, 1, length).add_(step)
         gradient.narrow(axis, 0, length).sub_(step)
     return total / x.numel(), gradient
+
+
+def _visible_variation(x: Tensor, visible: Tensor, around: Axes) -> tuple[float, Tensor]:
+    total, gradient = 0.0, torch.zeros_like(x)
+    count = x.shape[1] * visible.sum()
+    for axis, joined in zip((2, 3), around, strict=True):
+        pairs = torch.minimum(visible.roll(-1, axis), visible)
+        if not joined:
+            pairs.narrow(axis, pairs.shape[axis] - 1, 1).zero_()
+        step = x.roll(-1, axis) - x
+        total += float((pairs * step.square()).sum())
+        step *= pairs
+        gradient += (step.roll(1, axis) - step) * (2 / count)
+    return total / float(count), gradient
 
 
 class RootTrace(torch.autograd.Function):
@@ -176,7 +196,8 @@ def variation(P: Tensor, share: Tensor | None = None) -> float:
     if share is None:
         varied = (P - P.mean((2, 3), keepdim=True)).square_().sum()
         return float(at_least(varied, torch.linalg.vector_norm(P).square()))
-    mean = (P * share).sum((2, 3), keepdim=True) / share.sum()
+    tiny = torch.finfo(P.dtype).tiny
+    mean = (P * share).sum((2, 3), keepdim=True) / share.sum().clamp(min=tiny)
     varied = (P - mean).square_().mul_(share).sum()
     return float(at_least(varied, P.square().mul_(share).sum()))
 
@@ -248,10 +269,17 @@ class Style:
 
 @dataclass(frozen=True)
 class Objective:
-    """The whole loss: layers' terms and total variation, by name. Their sum is J."""
+    """The whole loss: layers' terms and total variation, by name. Their sum is J.
+
+    Attributes:
+        terms: of layers.
+        tv_weight: factor of the total variation.
+        visible: how much each pixel counts in it, (1, 1, H, W); None is all alike.
+    """
 
     terms: tuple[Content | Style, ...]
     tv_weight: float
+    visible: Tensor | None = None
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -307,7 +335,7 @@ class Part:
 
     Attributes:
         name: of the region; '' for the whole.
-        share: of the picture that it fills, by area.
+        share: of the picture, as far as it is visible, that it fills, by area.
         where: by style layer, how far each position is in it, (1, 1, h, w); without it, wholly.
         photograph: what is there now: the photograph's moments by style layer.
         painting: what is to be there.

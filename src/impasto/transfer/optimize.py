@@ -34,7 +34,7 @@ Sized = Callable[[Size], Tensor]  # a picture (1, 3, H, W) at the size (height, 
 
 
 def nowhere(size: Size) -> Tensor | None:  # noqa: ARG001
-    """No part of a picture."""
+    """No part of a picture is told apart."""
     return None
 
 
@@ -101,6 +101,7 @@ class Subject:
         start: the first picture, at the coarsest scale.
         detail: a picture whose detail each finer scale adds to the enlarged picture, or None.
         keep: where the picture stays the photograph: (1, 1, H, W) in [0, 1], or None.
+        visible: where it counts, likewise; None is everywhere.
     """
 
     photograph: Sized
@@ -108,6 +109,7 @@ class Subject:
     start: Sized
     detail: Sized | None
     keep: Callable[[Size], Tensor | None] = nowhere
+    visible: Callable[[Size], Tensor | None] = nowhere
 
 
 def optimize(
@@ -247,7 +249,9 @@ def evaluator(
 ) -> Evaluator:
     """The function to minimise at one scale."""
     photograph, regions = subject.photograph(scale), subject.regions(scale)
-    return Evaluator(network, photograph, regions, config, side, subject.keep(scale))
+    return Evaluator(
+        network, photograph, regions, config, side, subject.keep(scale), subject.visible(scale)
+    )
 
 
 def hand_on(known: State | None, minimizer: Minimizer, *, begun: bool) -> None:
