@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 import PIL.Image
+import PIL.ImageFilter
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from skimage import data
 
 from impasto import pictures
 from impasto.errors import ConfigError, PictureError
+from impasto.pictures import masks
 from impasto.pictures.masks import colour_name, feathered, nearest, parse_colour, regions
 
 COLOURS = [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 255), (128, 128, 128), (0, 128, 255)]
@@ -118,3 +120,166 @@ def test_what_is_no_colour_is_one_line_with_the_nearest():
         parse_colour("whit")
     with pytest.raises(ConfigError, match="colour '256'"):
         parse_colour("256")
+
+
+def stripes(count, step=1, start=0):
+    """Vertical stripes, 12 px wide, (48, 12 * count) of uint8, from one number to the next."""
+    return np.repeat(start + step * np.arange(count, dtype=np.uint8), 12)[None].repeat(48, 0)
+
+
+def parted(source, tmp_path, name="mask.png", **kind):
+    """A mask's regions, read from a file where it is an image, by name: the mean of each."""
+    if isinstance(source, PIL.Image.Image):
+        source.save(tmp_path / name, **kind)
+        source = tmp_path / name
+    mask = masks.load(source, "mask")
+    found = mask.regions(by_label=masks.are_by_label([mask], []))
+    total = sum(found.values())
+    torch.testing.assert_close(total, torch.ones_like(total))
+    return {masks.region_name(key): float(where.mean()) for key, where in found.items()}
+
+
+def wide_palette(numbers):
+    """Numbers as a palette's, each a colour of its own."""
+    image = PIL.Image.fromarray(numbers).convert("L")
+    image.putpalette([128, 0, 0, 0, 128, 0, 128, 128, 0])
+    return image
+
+
+@pytest.mark.parametrize(
+    ("make", "count"),
+    [
+        (lambda: PIL.Image.fromarray(stripes(3)), 3),
+        (lambda: PIL.Image.fromarray(stripes(8)), 8),
+        (lambda: PIL.Image.fromarray(np.repeat(stripes(3)[..., None], 3, 2)), 3),
+        (lambda: PIL.Image.fromarray(stripes(3).astype(np.uint16)), 3),
+        (lambda: stripes(3), 3),
+        (lambda: stripes(3).astype(np.int64)[..., None], 3),
+        (lambda: stripes(2).astype(bool), 2),
+        (lambda: torch.from_numpy(stripes(4).astype(np.int32))[None], 4),
+        (lambda: torch.from_numpy(stripes(2).astype(bool)), 2),
+    ],
+)
+def test_labels_stay_apart_however_they_come(make, count, tmp_path):
+    wanted = {f"label {label}": 1 / count for label in range(count)}
+    assert parted(make(), tmp_path) == pytest.approx(wanted)
+
+
+def test_a_palettes_labels_stay_apart_where_its_colours_are_the_same(tmp_path):
+    image = wide_palette(stripes(3))
+    assert set(parted(image, tmp_path)) == {"#800000", "#008000", "#808000"}
+    image.putpalette([7, 7, 7] * 3)
+    assert set(parted(image, tmp_path)) == {"label 0", "label 1", "label 2"}
+
+
+def test_a_rare_label_and_a_border_of_the_largest_number_are_regions_too(tmp_path):
+    numbers = stripes(3)
+    numbers[:, 23:25] = 255  # two pixels wide, as programs mark what they leave open
+    numbers[20, 5] = 7
+    found = parted(PIL.Image.fromarray(numbers), tmp_path)
+    assert set(found) == {"label 0", "label 1", "label 2", "label 7", "label 255"}
+    assert found["label 7"] == pytest.approx(1 / numbers.size)
+
+
+def test_near_colours_that_are_drawn_exactly_stay_apart(tmp_path):
+    """Of programs' palettes, which have for 150 labels some that look alike."""
+    drawn = np.array([(255, 6, 71), (255, 6, 82), (0, 0, 0)], np.uint8)[stripes(3)]
+    found = parted(PIL.Image.fromarray(drawn), tmp_path)
+    assert found == pytest.approx({"#ff0647": 1 / 3, "#ff0652": 1 / 3, "black": 1 / 3})
+    known = [(255, 6, 71), (255, 6, 82), (0, 0, 0)]
+    assert nearest((255, 6, 70), known) == known[0]
+    assert nearest((255, 6, 100), known) is None  # near enough, were there one such colour
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG"])
+def test_noise_round_few_greys_makes_no_labels(kind, tmp_path):
+    levels = np.full((64, 96), 255, np.uint8)
+    levels[8:40, 20:64] = 0
+    image = PIL.Image.fromarray(levels)
+    if kind == "PNG":  # what has been a JPEG
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=90)
+        image = PIL.Image.open(buffer).copy()
+    found = parted(image, tmp_path, f"mask.{kind.lower()}")
+    assert set(found) == {"white", "black"}
+
+
+def test_more_labels_than_regions_may_be_is_one_line(tmp_path):
+    image = PIL.Image.fromarray(stripes(20))
+    with pytest.raises(PictureError, match=r"mask 'mask.png' has 20 labels; 1 to 16 are wanted"):
+        parted(image, tmp_path)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1, 3), (0, 70_000)])
+def test_labels_that_no_file_could_hold_are_one_line(low, high, tmp_path):
+    numbers = np.full((32, 32), low)
+    numbers[8:] = high
+    with pytest.raises(PictureError, match=f"mask has labels from {low} to {high}; labels from 0"):
+        parted(numbers, tmp_path)
+
+
+def ramp(share, width=200):
+    """From black to white over this share of the width, flat beyond."""
+    x = np.arange(width) / (width - 1)
+    return np.repeat(np.clip((x - (1 - share) / 2) / share, 0, 1)[None], 64, 0)
+
+
+def vignette():
+    y, x = np.mgrid[-1:1:144j, -1:1:192j]
+    return np.clip(1.2 - np.hypot(x, y), 0, 1)
+
+
+def blurred_ellipse(radius=0.6, blur=12):
+    y, x = np.mgrid[-1:1:144j, -1:1:192j]
+    drawn = PIL.Image.fromarray(np.uint8(255 * (np.hypot(x, y) < radius)))
+    return np.asarray(drawn.filter(PIL.ImageFilter.GaussianBlur(blur))) / 255
+
+
+@pytest.mark.parametrize("shade", [ramp(0.9), ramp(0.97), vignette(), blurred_ellipse()])
+@pytest.mark.parametrize("ends", [((0, 0, 0), (255, 255, 255)), ((0, 0, 255), (255, 128, 0))])
+def test_a_shade_between_two_colours_is_two_regions_as_wide_as_it_is(shade, ends):
+    one, other = (np.array(end) for end in ends)
+    levels = np.round(one + shade[..., None] * (other - one))
+    found = regions(tensor(levels), "mask")
+    assert set(found) == set(ends)
+    share = found[ends[1]][0, 0].numpy()
+    np.testing.assert_allclose(share, shade, atol=0.01)
+
+
+def test_a_shade_is_one_as_a_jpeg_too():
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(np.uint8(255 * vignette())).save(buffer, "JPEG", quality=75)
+    found = regions(pictures.load(PIL.Image.open(buffer)).pixels, "mask")
+    assert set(found) == {(0, 0, 0), (255, 255, 255)}
+    np.testing.assert_allclose(found[(255, 255, 255)][0, 0], vignette(), atol=0.06)
+
+
+def test_a_blur_without_a_flat_middle_is_a_region_from_its_brightest_on():
+    spot = blurred_ellipse(0.3, 16)
+    found = regions(tensor(np.round(spot * 255)[..., None].repeat(3, 2)), "mask")
+    (black, _), (brightest, where) = found.items()
+    assert black == (0, 0, 0)
+    assert brightest == (round(spot.max() * 255),) * 3
+    np.testing.assert_allclose(where[0, 0], spot / spot.max(), atol=0.01)
+
+
+def test_dust_is_no_region():
+    levels = np.full((144, 192, 3), 255.0)
+    levels[50:52, 60:62] = 100
+    levels[51, 61] = 0
+    assert list(regions(tensor(levels), "mask")) == [(255, 255, 255)]
+
+
+@pytest.mark.parametrize("name", ["camera", "moon", "coins", "clock", "cell"])
+def test_a_grey_photograph_is_no_shade(name):
+    with pytest.raises(PictureError, match="regions of a flat colour"):
+        regions(pictures.load(getattr(data, name)()).pixels, "mask 'a'")
+
+
+def test_numbers_are_labels_in_a_label_map_and_grey_levels_elsewhere():
+    known = [0, 1, 128]
+    assert masks.find("128", known) == masks.find("label 128", known) == 128
+    assert masks.find(True, known) == masks.find(" LABEL 01", known) == 1
+    assert masks.find("white", known) is None
+    assert masks.find("128", [(130, 130, 130), (0, 0, 0)]) == (130, 130, 130)
+    assert masks.find("127", known) is None

@@ -85,6 +85,11 @@ def halves(width=96, height=64, left=(255, 255, 255), right=(0, 0, 0)):
     return mask
 
 
+def thirds(width, height):
+    """A label map: 0, 1 and 2 from left to right."""
+    return np.repeat(np.arange(3, dtype=np.uint8), width // 3)[None].repeat(height, 0)
+
+
 def balance(run):
     """Fractions of the photograph's features lost, and of the way to the styles left."""
     content, painting = Config().weights()
@@ -216,6 +221,11 @@ def folder(folder):
     PIL.Image.fromarray(halves(90, 60, right=(0, 0, 255))).save("other.png")
     PIL.Image.fromarray(halves(90, 64)).save("small.png")
     PIL.Image.fromarray(np.dstack([halves(), halves()[..., :1]])).save("clear.png")
+    PIL.Image.fromarray(thirds(96, 64)).save("labels.png")
+    PIL.Image.fromarray(thirds(90, 60)).save("labels-of-painting.png")
+    palette = PIL.Image.fromarray(thirds(96, 64)).convert("L")
+    palette.putpalette([128, 0, 0, 0, 128, 0, 128, 128, 0])
+    palette.save("palette.png")
     return folder
 
 
@@ -225,6 +235,15 @@ JOURNEYS = [
     ["painting.png", "--mask", "mask.png", "--style-mask", "of-painting.png"],
     ["charcoal", "--mask", "mask.png", "--region", "black=photo", "--color", "photo"],
     ["--mask", "mask.png", "--region", "black=several", "--region", "255=painting.png"],
+    [
+        "charcoal",
+        "--mask",
+        "palette.png",
+        "--region",
+        "label 1=photo",
+        "--region",
+        "2=night-swirls",
+    ],
 ]
 
 
@@ -285,6 +304,41 @@ def test_two_colours_of_a_style_mask_that_mean_one_region_are_one(photograph):
     scene = compose(photograph, np.zeros((80, 80, 3), np.uint8), Config(size=96), masks)
     (area,) = [each for each in scene.areas if each.colour == (100, 100, 100)]
     assert float(area.styles[0].parts[area.colour].mean()) == pytest.approx(7 / 8)
+
+
+@pytest.mark.parametrize("make", [np.copy, np.int64, lambda numbers: numbers + 256])
+def test_labels_are_matched_by_their_numbers(photograph, make):
+    """And not by what they look like: 1 takes after 1, of two that are one shade of black."""
+    of_painting = make(thirds(90, 60).astype(np.uint16))
+    of_painting[of_painting == of_painting.max()] = of_painting.min()
+    masks = Masks(make(thirds(96, 64).astype(np.uint16)), [of_painting])
+    first = int(of_painting.min())
+    given = replace(masks, regions={str(first + 2): "photo"})
+    scene = compose(photograph, np.zeros((60, 90, 3), np.uint8), Config(size=96), given)
+    assert scene.regions == {f"label {first}": "array", f"label {first + 1}": "array"} | {
+        f"label {first + 2}": None
+    }
+    shares = {area.name: float(area.styles[0].parts[area.colour].mean()) for area in scene.areas}
+    assert shares == pytest.approx({f"label {first}": 2 / 3, f"label {first + 1}": 1 / 3})
+    (zero, one) = scene.subject((64, 96), Config(), torch.device("cpu")).regions((64, 96))
+    assert all(sample.where is not None for _, (sample,) in (*zero.styles, *one.styles))
+    with pytest.raises(ConfigError, match=f"region label {first + 2} of the mask is in no style"):
+        compose(photograph, np.zeros((60, 90, 3), np.uint8), Config(size=96), masks)
+
+
+def test_a_palette_may_be_matched_to_a_map_of_labels(folder, photograph):
+    styled = Masks("palette.png", ["labels-of-painting.png"])
+    scene = compose("photo.png", "painting.png", Config(), styled)
+    assert list(scene.regions) == ["label 0", "label 1", "label 2"]
+
+
+def test_true_and_false_are_labels(photograph):
+    mask = thirds(96, 64) > 0
+    for given in (mask, torch.from_numpy(mask)):
+        scene = compose(photograph, "charcoal", Config(), Masks(given, regions={True: "photo"}))
+        assert scene.regions == {"label 0": "charcoal.jpg", "label 1": None}
+        assert scene.keep is not None
+        assert float(scene.keep.mean()) == pytest.approx(2 / 3)
 
 
 def test_paintings_with_and_without_a_mask_can_meet(photograph):
@@ -421,12 +475,44 @@ def test_an_order_with_regions_comes_back_from_json_as_it_was(tmp_path):
         ),
         (["charcoal", "night-swirls", "--style-weights", ""], "a style's weight ''"),
         (["charcoal", "--mask", "mask.png", "--region", f"{'9' * 5000}=photo"], "colour '9"),
+        (
+            ["charcoal", "--mask", "labels.png", "--region", "3=photo"],
+            "region '3': mask 'labels.png' has no such label; it has label 0, label 1, label 2",
+        ),
+        (
+            ["charcoal", "--mask", "labels.png", "--region", "white=photo"],
+            "region 'white': mask 'labels.png' has no such label; it has label 0, label 1, label 2",
+        ),
+        (
+            ["charcoal", "--mask", "palette.png", "--region", "1=photo"],
+            "region '1': the mask has no such colour; it has #800000, #808000, #008000 (what is "
+            "smaller than 9 px, or is a shade, is no region); 'label 1' is its palette's number 1",
+        ),
+        (
+            ["charcoal", "--mask", "other-photo.jpg", "--region", "label 1=photo"],
+            "mask 'other-photo.jpg' has colours and no labels, and region 'label 1' is a label",
+        ),
+        (
+            ["charcoal", "--mask", "labels.png", "--region", "1=photo", "--region", "label 1=a"],
+            "region 'label 1' twice",
+        ),
+        (
+            ["painting.png", "--mask", "labels.png", "--style-mask", "other.png"],
+            "style mask 'other.png' has colours and no labels, and mask 'labels.png' is a label "
+            "map; masks are told apart either all by colour, or all by label",
+        ),
+        (
+            ["painting.png", "--mask", "labels.png", "--style-mask", "of-painting.png"],
+            "region label 255 of style mask 'of-painting.png' is not in the photograph's mask; "
+            "that one has label 0, label 1, label 2",
+        ),
         (["empty"], "painting 'empty' is a folder without pictures"),
         (["charcoal", "--style-layers", "relu1_7"], "did you mean relu1_"),
     ],
 )
 def test_what_does_not_fit_is_one_line(folder, capsys, words, message):
     Path("empty").mkdir()
+    PIL.Image.fromarray(halves()).save("other-photo.jpg")
     out = impasto(capsys, "stylize", "photo.png", *words, "-o", "a.png", *QUICK, status=2)
     assert message in out.err
     assert out.err.count("\n") == 1

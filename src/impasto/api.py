@@ -35,11 +35,13 @@ def stylize(
             (H, W, 4) of uint8, uint16 or floats in [0, 1].
         style: the painting, likewise, or a built-in style's name, or a folder of paintings, which
             are taken as one style; or a list of any of them, to meet in between.
-        mask: a picture of the photograph's size, whose colours name regions of it.
+        mask: a picture of the photograph's size, whose colours name regions of it; or labels, an
+            array or a tensor of whole numbers or booleans.
         style_masks: of the paintings, in their order: each region takes after the part of the
-            painting that has the same colour.
-        regions: by colour (``"white"``, ``"#ff0000"``, ``"128"``), a painting of its own, or
-            ``"photo"`` where the picture is to stay as photographed.
+            painting that has the same colour, or the same label.
+        regions: by colour (``"white"``, ``"#ff0000"``, ``"128"``), or by label (``1``,
+            ``"label 1"``), a painting of its own, or ``"photo"`` where the picture is to stay as
+            photographed.
         preset: ``default`` or ``paper``.
         on_step: called after each iteration.
         **settings: any attributes of ``Config``, such as ``size=768`` or ``strength=0.7``.

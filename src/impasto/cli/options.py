@@ -133,7 +133,8 @@ Mask = Annotated[
         metavar="FILE",
         rich_help_panel=REGIONS,
         show_default=False,
-        help="A picture of the photograph's size whose flat colours name regions of it.",
+        help="A picture of the photograph's size whose flat colours, or labels, name "
+        "regions of it.",
     ),
 ]
 StyleMasks = Annotated[
@@ -154,8 +155,8 @@ Regions = Annotated[
         metavar="COLOUR=PAINTING|photo",
         rich_help_panel=REGIONS,
         show_default=False,
-        help="A painting of a region's own, or as photographed. COLOUR: white, #ff0000, 128. "
-        "Once for each region.",
+        help="A painting of a region's own, or as photographed. COLOUR: white, #ff0000, 128, "
+        "or 'label 1'. Once for each region.",
     ),
 ]
 StyleSize = Annotated[

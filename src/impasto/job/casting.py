@@ -17,8 +17,8 @@ from impasto.errors import ConfigError, PictureError, did_you_mean
 from impasto.job import memory
 from impasto.job.recipe import Inputs, Source
 from impasto.job.scene import Area, Painting, Scene
-from impasto.pictures import Picture, PictureSource, color, masks, styles
-from impasto.pictures.masks import Colour
+from impasto.pictures import Picture, PictureSource, color, labels, masks, styles
+from impasto.pictures.masks import Key, Mask
 
 PALETTE_PX = 256  # side to which each of several paintings is brought to make one palette of them
 Several = Sequence[PictureSource]
@@ -29,10 +29,10 @@ class Masks:
     """Where which manner goes.
 
     Attributes:
-        mask: of the photograph's size; its colours name the regions.
+        mask: of the photograph's size; its colours, or its labels, name the regions.
         style_masks: of the paintings, in their order: a region of the photograph takes after the
-            region of the same colour.
-        regions: by colour, as `masks.parse_colour` takes it, a painting of the region's own, or
+            region of the same colour, or of the same label.
+        regions: by colour or label, as `masks.find` takes it, a painting of the region's own, or
             ``"photo"`` where it is to stay as photographed.
     """
 
@@ -182,7 +182,7 @@ def trimmed(painting: Painting) -> Painting:
     for colour, part in painting.parts.items():
         if not bool((part * alpha).any()):
             raise PictureError(
-                f"region {masks.colour_name(colour)} of painting '{painting.name}' is wholly "
+                f"region {masks.region_name(colour)} of painting '{painting.name}' is wholly "
                 "transparent",
                 "each region of a style mask has to show something",
                 "change the mask, or leave that colour out of it",
@@ -292,31 +292,32 @@ def with_regions(
     """
     assert given.mask is not None
     mask = load_mask(given.mask, "mask", scene.photograph.size, "photograph")
-    where = masks.regions(mask.pixels, f"mask '{mask.name}'")
-    own = own_styles(given.regions, where, config, scene.photograph)
-    style_masks = load_style_masks(given.style_masks, paintings)
-    painted = masked(paintings, style_masks, list(where))
+    theirs = load_style_masks(paintings, given.style_masks)
+    by_label = masks.are_by_label([mask, *theirs], given.regions)
+    where = mask.regions(by_label=by_label)
+    own = own_styles(given.regions, where, mask, config, scene.photograph)
+    painted = masked(paintings, theirs, list(where))
     kept = [colour for colour in where if own.get(colour) == PHOTO]
     keep = torch.stack([where[colour] for colour in kept]).sum(0) if kept else None
     areas: list[Area] = []
     for colour, part in where.items():
         mine = own.get(colour)
         if isinstance(mine, Painting):
-            areas.append(Area((mine,), masks.colour_name(colour), part))
+            areas.append(Area((mine,), masks.region_name(colour), part))
         elif mine is None:
             areas.append(area_of(colour, part, painted))
     check_all_used(areas, painted)
     regions: dict[str, str | None] = {
         **{area.name: " + ".join(each.name for each in area.styles) for area in areas},
-        **{masks.colour_name(colour): None for colour in kept},
+        **{masks.region_name(colour): None for colour in kept},
     }
     original = scene.photograph if keep is not None else None
     inputs = replace(
         scene.inputs,
-        mask=source_of(mask),
-        style_masks=tuple(source_of(each) for each in style_masks),
+        mask=source_of(mask.picture),
+        style_masks=tuple(source_of(each.picture) for each in theirs),
         regions={
-            masks.colour_name(colour): None if isinstance(each, str) else source_of(each)
+            masks.region_name(colour): None if isinstance(each, str) else source_of(each)
             for colour, each in own.items()
         },
     )
@@ -335,15 +336,15 @@ def check_all_used(areas: Sequence[Area], paintings: Sequence[Painting]) -> None
         raise ConfigError(f"painting '{idle.name}' has no region", "each region has one already")
 
 
-def area_of(colour: Colour, where: Tensor, paintings: Sequence[Painting]) -> Area:
+def area_of(colour: Key, where: Tensor, paintings: Sequence[Painting]) -> Area:
     """The region of a colour that no painting of its own was given for.
 
     It takes after the part of its colour of each painting, and after all of one without a mask.
     """
-    name = masks.colour_name(colour)
+    name = masks.region_name(colour)
     mine = tuple(each for each in paintings if colour in each.parts or not each.parts)
     if not mine:
-        there = sorted({masks.colour_name(c) for each in paintings for c in each.parts})
+        there = sorted({masks.region_name(c) for each in paintings for c in each.parts})
         what = "is in no style mask" if there else "has no painting"
         raise ConfigError(
             f"region {name} of the mask {what}",
@@ -355,22 +356,18 @@ def area_of(colour: Colour, where: Tensor, paintings: Sequence[Painting]) -> Are
 
 def own_styles(
     regions: Mapping[str, PictureSource],
-    where: Mapping[Colour, Tensor],
+    where: Mapping[Key, Tensor],
+    mask: Mask,
     config: Config,
     photograph: Picture,
-) -> dict[Colour, Painting | str]:
-    """By the mask's colours, the paintings of their own, or PHOTO."""
-    found: dict[Colour, Painting | str] = {}
+) -> dict[Key, Painting | str]:
+    """By the mask's regions, the paintings of their own, or PHOTO."""
+    found: dict[Key, Painting | str] = {}
     loaded: dict[str, Painting] = {}
     for text, source in regions.items():
-        colour = masks.nearest(masks.parse_colour(text), list(where))
+        colour = masks.find(text, list(where))
         if colour is None:
-            there = ", ".join(masks.colour_name(each) for each in where)
-            raise ConfigError(
-                f"region {text!r}: the mask has no such colour",
-                f"it has {there} (what is smaller than {masks.SMALLEST_FLAT_PX} px, or is a shade, "
-                "is no region)",
-            )
+            raise no_such_region(text, list(where), mask)
         if colour in found:
             raise ConfigError(f"region {text!r} twice", "each region once")
         if isinstance(source, str) and source == PHOTO:
@@ -384,47 +381,40 @@ def own_styles(
     return found
 
 
-def load_style_masks(given: Several, paintings: Sequence[Painting]) -> list[Picture]:
-    """The masks of the first paintings, in their order, each of its painting's size.
-
-    Raises:
-        ImpastoError: there are more masks than paintings, or one can't be used.
-    """
-    if len(given) > len(paintings):
-        raise ConfigError(
-            f"{len(given)} style masks for {len(paintings)} paintings", "one for each"
-        )
-    found = []
-    for number, (source, painting) in enumerate(zip(given, paintings, strict=False), 1):
-        if len(painting.pictures) > 1:
-            raise ConfigError("a style mask for a folder of paintings", "one is for one painting")
-        role, size = style_mask_name(number), painting.pictures[0].size
-        found.append(load_mask(source, role, size, f"painting '{painting.name}'"))
-    return found
-
-
-def style_mask_name(number: int) -> str:
-    """What messages call it: the only one, or the first, has no number."""
-    return "style mask" if number == 1 else f"style mask {number}"
+def no_such_region(text: object, there: Sequence[Key], mask: Mask) -> ConfigError:
+    """The error for a region that is named and that the mask does not have."""
+    listed = ", ".join(masks.region_name(each) for each in there)
+    if isinstance(there[0], int):
+        return ConfigError(f"region {text!r}: {mask.what} has no such label", f"it has {listed}")
+    number = masks.label_behind(text, mask)
+    return ConfigError(
+        f"region {text!r}: the mask has no such colour",
+        f"it has {listed} (what is smaller than {labels.SMALLEST_FLAT_PX} px, or is a shade, "
+        "is no region)",
+        f"'label {number}' is its palette's number {number}" if number is not None else "",
+    )
 
 
 def masked(
-    paintings: Sequence[Painting], style_masks: Sequence[Picture], colours: Sequence[Colour]
+    paintings: Sequence[Painting],
+    style_masks: Sequence[Mask],
+    colours: Sequence[Key],
 ) -> list[Painting]:
     """The paintings with the parts that their masks name, by the photograph's colours.
 
     Raises:
-        ConfigError: a colour that the photograph's mask has not.
+        ConfigError: a region that the photograph's mask has not.
     """
     found = list(paintings)
     for place, mask in enumerate(style_masks):
-        role, parts = style_mask_name(place + 1), dict[Colour, Tensor]()
-        for theirs, part in masks.regions(mask.pixels, f"{role} '{mask.name}'").items():
-            ours = masks.nearest(theirs, colours)
+        by_label = isinstance(colours[0], int)
+        parts: dict[Key, Tensor] = {}
+        for theirs, part in mask.regions(by_label=by_label).items():
+            ours = masks.same(theirs, colours)
             if ours is None:
-                there = ", ".join(masks.colour_name(each) for each in colours)
+                there = ", ".join(masks.region_name(each) for each in colours)
                 raise ConfigError(
-                    f"region {masks.colour_name(theirs)} of {role} '{mask.name}' is not in the "
+                    f"region {masks.region_name(theirs)} of {mask.what} is not in the "
                     "photograph's mask",
                     f"that one has {there}",
                 )
@@ -433,22 +423,43 @@ def masked(
     return found
 
 
-def load_mask(source: PictureSource, role: str, size: Size, of: str) -> Picture:
+def load_style_masks(paintings: Sequence[Painting], style_masks: Several) -> list[Mask]:
+    """The masks of the paintings, in their order.
+
+    Raises:
+        ConfigError: more masks than paintings, or one for a folder.
+        PictureError: as ``load_mask``.
+    """
+    if len(style_masks) > len(paintings):
+        raise ConfigError(
+            f"{len(style_masks)} style masks for {len(paintings)} paintings", "one for each"
+        )
+    found = []
+    for number, (painting, source) in enumerate(zip(paintings, style_masks, strict=False), 1):
+        if len(painting.pictures) > 1:
+            raise ConfigError("a style mask for a folder of paintings", "one is for one painting")
+        role = "style mask" if number == 1 else f"style mask {number}"
+        size = painting.pictures[0].size
+        found.append(load_mask(source, role, size, f"painting '{painting.name}'"))
+    return found
+
+
+def load_mask(source: PictureSource, role: str, size: Size, of: str) -> Mask:
     """A mask of just this (height, width).
 
     Raises:
         PictureError: it has another size, or can't be read.
     """
-    mask = read(source, role)
-    if mask.size != size:
-        (height, width), (h, w) = mask.size, size
+    mask = masks.load(source, role)
+    if mask.picture.size != size:
+        (height, width), (h, w) = mask.picture.size, size
         raise PictureError(
-            f"{role} '{mask.name}' is {width} x {height} px, and the {of} {w} x {h} px",
+            f"{mask.what} is {width} x {height} px, and the {of} {w} x {h} px",
             "the same size is wanted",
             "draw it on a copy of the picture",
         )
-    if mask.alpha is not None:
-        given = f"{role} '{mask.name}' is transparent in places"
+    if mask.picture.alpha is not None:
+        given = f"{mask.what} is transparent in places"
         raise PictureError(given, "opaque colours are wanted", "fill its background")
     return mask
 

@@ -123,8 +123,6 @@ class Order:
         Raises:
             CheckpointError, ConfigError: as ``from_json``.
         """
-        from impasto.pictures.masks import colour_name, parse_colour
-
         order, made_of = cls.from_json(before.command, before.directory), before.recipe.inputs
         move, config = Move.of(before), order.config
         config = replace(
@@ -142,8 +140,10 @@ class Order:
             mask=order.mask and Path(move.input(order.mask, made_of.mask)),
             style_masks=tuple(map(Path, move.several(order.style_masks, made_of.style_masks))),
             regions={
-                name: move.input(each, made_of.regions.get(colour_name(parse_colour(name))))
-                for name, each in order.regions.items()
+                name: move.input(each, source)
+                for (name, each), source in zip(
+                    order.regions.items(), made_of.regions.values(), strict=True
+                )
             },
             timeline=order.timeline and move.output(order.timeline),
         )

@@ -20,7 +20,7 @@ from impasto.config import PHOTO, Config, Size, scale_size
 from impasto.job.recipe import Inputs
 from impasto.network.vgg import minimum_side_px
 from impasto.pictures import Picture, color, masks
-from impasto.pictures.masks import Colour
+from impasto.pictures.masks import Key
 from impasto.transfer.evaluation import Region, Sample, both
 from impasto.transfer.optimize import Sized, Subject
 
@@ -46,14 +46,14 @@ class Painting:
         scale: size of its strokes, as ``Config.style_scale`` (less where little of the photograph
             is visible).
         weight: against the other paintings'.
-        parts: what of it each colour of its mask names, (1, 1, H, W); {} without a mask.
+        parts: what of it each colour or label of its mask names, (1, 1, H, W); {} without a mask.
     """
 
     name: str
     pictures: tuple[Picture, ...]
     scale: float = 1.0
     weight: float = 1.0
-    parts: Mapping[Colour, Tensor] = field(default_factory=dict)
+    parts: Mapping[Key, Tensor] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -77,7 +77,7 @@ class Area:
     styles: tuple[Painting, ...]
     name: str = ""
     where: Tensor | None = None
-    colour: Colour | None = None
+    colour: Key | None = None
 
 
 @dataclass(frozen=True)
@@ -227,13 +227,13 @@ class Scene:
 
 
 def samples(
-    painting: Painting, colour: Colour | None, scale: Size, final: Size, config: Config
+    painting: Painting, colour: Key | None, scale: Size, final: Size, config: Config
 ) -> Iterator[Sample]:
     """A painting's pictures, or the part of it that has a colour, as one scale compares them.
 
     Only what is visible of them counts.
     """
-    part = painting.parts[colour] if colour and painting.parts else None
+    part = painting.parts[colour] if colour is not None and painting.parts else None
     for picture in painting.pictures:
         size = painting_size(scale, final, picture.size, config, painting.scale)
         where = both(part, picture.alpha)
