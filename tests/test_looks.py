@@ -17,7 +17,7 @@ from conftest import impasto
 from impasto import pictures
 from impasto.config import LAST, RANGES, WHOLE, Config, configure
 from impasto.errors import ConfigError
-from impasto.parsing import parse_look
+from impasto.parsing import look_text, parse_look
 
 QUICK = ["--size", "64", "--iterations", "4", "--backbone", "vgg16"]
 
@@ -81,7 +81,8 @@ def test_a_look_can_begin_from_a_preset_and_name_a_built_in_style(folder, capsys
         ("style_layers = 3", "layers are conv1_1"),
         ('color = "luminence"', "did you mean luminance?"),
         ("strength = [1, 2]", "a number from 0 to 1"),
-        ("painting = 5", "painting 5"),
+        ("painting = 5", "look 'bad.toml': painting 5; a file, a folder or a style's name"),
+        ("painting = []", "look 'bad.toml': painting []; a file, a folder or a style's name"),
         ("snapshots = true", "snapshots are iterations"),
         ('snapshots = "1;2"', "snapshots are iterations"),
     ],
@@ -99,6 +100,33 @@ def test_a_look_that_is_not_there_or_no_text_is_one_line(folder, capsys):
     assert "did you mean 'look.toml'?" in out.err
     out = impasto(capsys, "stylize", "photo.png", "--config", "photo.png", status=2)
     assert "no text" in out.err
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_look_may_begin_with_a_byte_order_mark(folder, capsys, encoding):
+    Path("a.toml").write_text('strength = 0.6\npainting = "charcoal"\n', encoding=encoding)
+    impasto(capsys, "stylize", "photo.png", "--config", "a.toml", "-o", "a.png", *QUICK)
+    assert settings_of("a.png")["strength"] == 0.6
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("utf-16", "look 'a.toml' is in UTF-16; UTF-8 is wanted; save it again with"),
+        ("utf-16-le", "look 'a.toml' is in UTF-16; UTF-8 is wanted; save it again with"),
+        ("utf-16-be", "look 'a.toml' is in UTF-16; UTF-8 is wanted; save it again with"),
+        ("cp1252", "look 'a.toml': line 2 is not in UTF-8; UTF-8 is wanted; save it again with"),
+    ],
+)
+def test_a_look_in_another_encoding_is_one_line_that_says_which(folder, capsys, encoding, words):
+    Path("a.toml").write_bytes('strength = 0.6\n# for ""\n'.replace('""', "\xfc").encode(encoding))
+    out = impasto(capsys, "stylize", "photo.png", "charcoal", "--config", "a.toml", status=2)
+    assert words in out.err
+    assert out.err.count("\n") == 1
+
+
+def test_an_empty_look_says_nothing():
+    assert parse_look(look_text(b"", "look"), "look") == {}
 
 
 @given(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import tomllib
 from dataclasses import fields
@@ -11,6 +12,7 @@ from impasto.config import LAST, ORIGINAL, PAINTING, UNITS, Config, Size, Weight
 from impasto.errors import ConfigError, did_you_mean
 
 SWITCHES = {"yes": True, "true": True, "no": False, "false": False}
+SAVE_AS_UTF8 = "save it again with the encoding UTF-8, as editors offer it"
 
 
 def parse_layers(text: str) -> Weighted:
@@ -74,6 +76,30 @@ def parse_number(text: str) -> float | str:
     return text
 
 
+def look_text(data: bytes, source: str) -> str:
+    """The text of a look's file, with or without a byte order mark.
+
+    Args:
+        data: all of the file.
+        source: what errors call it.
+
+    Raises:
+        ConfigError: another encoding than UTF-8.
+    """
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    zeros = max(data[::2].count(0), data[1::2].count(0))  # one beside nearly each letter
+    if marked or zeros * 4 > len(data):
+        raise ConfigError(f"{source} is in UTF-16", "UTF-8 is wanted", SAVE_AS_UTF8)
+    if b"\0" in data:
+        raise ConfigError(f"{source} is no text", "lines such as strength = 0.6")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        given = f"{source}: line {line} is not in UTF-8"
+        raise ConfigError(given, "UTF-8 is wanted", SAVE_AS_UTF8) from error
+
+
 def parse_look(text: str, source: str) -> dict[str, Any]:
     """The settings in a look, which is TOML, ready for `configure`; ``painting`` may be with them.
 
@@ -98,16 +124,18 @@ def parse_look(text: str, source: str) -> dict[str, Any]:
         name = key.replace("-", "_")
         if name not in names:
             raise ConfigError(f"{source}: setting {key!r}", "", did_you_mean(name, names))
-        settings[name] = _from_toml(name, value)
+        settings[name] = _from_toml(name, value, source)
     return settings
 
 
-def _from_toml(name: str, value: Any) -> Any:
+def _from_toml(name: str, value: Any, source: str) -> Any:
     if name == PAINTING:
         several = value if isinstance(value, list) else [value]
         if not several or not all(isinstance(each, str) for each in several):
             raise ConfigError(
-                f"painting {value!r}", "a file, a folder or a style's name, or a list"
+                f"{source}: {PAINTING} {value!r}",
+                "a file, a folder or a style's name is wanted, or a list of them",
+                "" if several else "leave it out",
             )
         return tuple(several)
     if name == "snapshots":

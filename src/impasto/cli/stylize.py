@@ -13,6 +13,7 @@ from impasto.config import PAINTING, PHOTO, RANGES, Config, configure, style_alo
 from impasto.errors import ConfigError, as_on_disk, did_you_mean, nearest_file
 from impasto.job.order import Order
 from impasto.parsing import (
+    look_text,
     parse_fit,
     parse_layers,
     parse_look,
@@ -184,10 +185,11 @@ def config_and_paintings(
 def _read_look(path: Path) -> dict[str, Any]:
     """The settings in a file; a painting's path in it is seen from where the file is."""
     try:
-        settings = parse_look(as_on_disk(path).read_text(encoding="utf-8"), f"look '{path}'")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
+        data = as_on_disk(path).read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"look '{path}': {reason}", "", nearest_file(path)) from error
+    settings = parse_look(look_text(data, f"look '{path}'"), f"look '{path}'")
     if PAINTING in settings:
         beside = [path.parent / each for each in settings[PAINTING]]
         settings[PAINTING] = tuple(
