@@ -347,7 +347,7 @@ def test_auto_takes_the_embedded_network_where_there_is_no_other(photograph, mon
 
 
 def test_a_thin_photograph_is_refused_with_what_to_try():
-    with pytest.raises(ConfigError, match="try a larger --size"):
+    with pytest.raises(ConfigError, match="try a larger size,"):
         stylize(np.zeros((20, 2000, 3), np.uint8), "charcoal", size=512)
 
 

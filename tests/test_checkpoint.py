@@ -99,7 +99,7 @@ def test_however_much_of_it_is_missing_it_is_refused(tmp_path):
         (tmp_path / FILE).write_bytes(whole[:length])
         with pytest.raises(CheckpointError) as caught:
             checkpoint.read(tmp_path)
-        one_line(caught, FILE, "damaged", "without --resume")
+        one_line(caught, FILE, "damaged", "do not resume")
 
 
 def test_whichever_byte_is_wrong_it_is_refused_or_says_the_same(tmp_path):
@@ -162,7 +162,7 @@ def test_what_another_version_wrote_is_read_or_else_the_version_named(tmp_path, 
     monkeypatch.setattr(checkpoint.Point, "restored", lambda _: {}["a part it had not"])
     with pytest.raises(CheckpointError) as caught:
         checkpoint.read(tmp_path)
-    one_line(caught, f"{part} was 0, here it is {checkpoint.made_by()[part]}", "--resume")
+    one_line(caught, f"{part} was 0, here it is {checkpoint.made_by()[part]}", "do not resume")
 
 
 def test_what_the_front_end_wrote_is_read_alone_and_nothing_of_a_damaged_file(tmp_path):
@@ -193,7 +193,7 @@ def test_what_is_of_another_run_is_refused_and_the_difference_named(tmp_path, ch
     checkpoint.check_fits(there, RECIPE)
     with pytest.raises(CheckpointError) as caught:
         checkpoint.check_fits(there, replace(RECIPE, **change))
-    one_line(caught, words, str(tmp_path), "without --resume")
+    one_line(caught, words, str(tmp_path), "do not resume")
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_a_folder_that_cannot_be_is_found_before_the_work(tmp_path):
     for folder in (tmp_path / "file", tmp_path / "file" / "a", tmp_path / "no" / "a"):
         with pytest.raises(CheckpointError) as caught:
             checkpoint.check_folder(folder)
-        one_line(caught, "--checkpoint-dir")
+        one_line(caught, "choose another checkpoint_dir")
     checkpoint.check_folder(tmp_path / "new")
     checkpoint.check_folder(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -427,8 +427,14 @@ def test_an_order_with_regions_comes_back_from_json_as_it_was(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["charcoal", "--style-weights", "1,2"], "style_weights 1,2 for 1 painting; one number"),
-        (["charcoal", "night-swirls", "--style-scale", "1,2,3"], "style_scale 1,2,3 for 2"),
+        (
+            ["charcoal", "--style-weights", "1,2"],
+            "impasto: --style-weights 1,2 for 1 painting; one number",
+        ),
+        (
+            ["charcoal", "night-swirls", "--style-scale", "1,2,3"],
+            "impasto: --style-scale 1,2,3 for 2",
+        ),
         (["charcoal", "night-swirls", "--style-weights", "1,x"], "a style's weight 'x'"),
         (["charcoal", "night-swirls", "--style-weights", "0,0"], "at least one above 0"),
         (["charcoal", "--mask", "mask.png"], "a mask alone; its regions want"),

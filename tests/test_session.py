@@ -34,7 +34,7 @@ def test_listeners_hear_every_step_in_their_order_and_one_that_fails_ends_nothin
         raise CheckpointError("the folder has gone")
 
     listeners = [Listener(writing, "Left out"), Listener(keeping, "Going on", once=True)]
-    at_work = Session(job, listeners, told.append)
+    at_work = Session(job, listeners, lambda what, why: told.append(f"{what}: {why}"))
     result = at_work.run(lambda step: heard.append(("bar", step.iteration)))
     assert result.stopped is None
     assert heard == [(who, n) for n in range(1, 5) for who in ("bar", "writing", "keeping")]

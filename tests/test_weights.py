@@ -285,7 +285,7 @@ def test_auto_prefers_vgg19_where_it_is_cached(tmp_path, monkeypatch):
 def test_missing_vgg19_says_how_to_get_it():
     with pytest.raises(WeightsError) as caught:
         weights.resolve("vgg19")
-    for words in ("weights fetch vgg19", "weights add FILE", "--backbone vgg16", "80 MB"):
+    for words in ("weights fetch vgg19", "weights add FILE", "backbone vgg16", "80 MB"):
         assert words in str(caught.value)
 
 

@@ -123,7 +123,7 @@ def _check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
     if value in allowed:
         return
     allowed_text = f"allowed: {', '.join(allowed)}"
-    raise ConfigError(f"{name} {value!r}", allowed_text, did_you_mean(str(value), allowed))
+    raise ConfigError(f"`{name}` {value!r}", allowed_text, did_you_mean(str(value), allowed))
 
 
 def _check_range(name: str, value: Any, low: float, high: float) -> None:
@@ -134,20 +134,21 @@ def _check_range(name: str, value: Any, low: float, high: float) -> None:
     if not number or not low <= value <= high or value == math.inf:
         limits = f"from {low:g} up" if high == math.inf else f"from {low:g} to {high:g}"
         also = f", or {ORIGINAL!r}, or for a texture WIDTHxHEIGHT" if name == "size" else ""
-        raise ConfigError(f"{name} {value!r}", f"a {noun} {limits} is wanted{also}")
+        what = f"`{name}`" if name.isidentifier() else name
+        raise ConfigError(f"{what} {value!r}", f"a {noun} {limits} is wanted{also}")
 
 
 def _check_styles(scales: Any, weights: Any) -> None:
     for scale in scales if isinstance(scales, tuple) else (scales,):
         _check_range("style_scale", scale, *STYLE_SCALES)
     if isinstance(scales, tuple) and not scales:
-        raise ConfigError("no style_scale", "one number, or one for each painting")
+        raise ConfigError("no `style_scale`", "one number, or one for each painting")
     if not isinstance(weights, tuple):
-        raise ConfigError(f"style_weights {weights!r}", "a number for each painting")
+        raise ConfigError(f"`style_weights` {weights!r}", "a number for each painting")
     for weight in weights:
-        _check_range("a style's weight", weight, 0.0, math.inf)
+        _check_range("`style_weights`: a style's weight", weight, 0.0, math.inf)
     if weights and not sum(weights) > 0:
-        raise ConfigError(f"style_weights {weights}", "at least one above 0 is wanted")
+        raise ConfigError(f"`style_weights` {weights}", "at least one above 0 is wanted")
 
 
 def _check_size(size: Any) -> None:
@@ -161,7 +162,7 @@ def _check_tileable(tileable: object) -> None:
     if tileable is not False and tileable not in TILED:
         allowed = f"allowed: {', '.join(TILED)}, true (both ways) or false"
         raise ConfigError(
-            f"tileable {tileable!r}", allowed, did_you_mean(str(tileable), tuple(TILED))
+            f"`tileable` {tileable!r}", allowed, did_you_mean(str(tileable), tuple(TILED))
         )
 
 
@@ -169,7 +170,7 @@ def _check_fit(fit: object) -> None:
     if fit in FITS or (isinstance(fit, int) and fit >= LEAST_FIT_BYTES):
         return
     allowed = f"allowed: {', '.join(FITS)}, or the memory that may be used, such as 6GB"
-    raise ConfigError(f"fit {fit!r}", allowed, did_you_mean(str(fit), FITS))
+    raise ConfigError(f"`fit` {fit!r}", allowed, did_you_mean(str(fit), FITS))
 
 
 def _check_layers(name: str, layers: Any) -> None:
@@ -177,15 +178,17 @@ def _check_layers(name: str, layers: Any) -> None:
         isinstance(pair, tuple | list) and len(pair) == len(("name", "weight")) for pair in layers
     )
     if not pairs:
-        raise ConfigError(f"{name} {layers!r}", 'pairs such as (("relu1_1", 1.0),) are wanted')
+        raise ConfigError(f"`{name}` {layers!r}", 'pairs such as (("relu1_1", 1.0),) are wanted')
     for layer, weight in layers:
         split_layer(layer)
         _check_range(f"the weight of {layer}", weight, 0.0, math.inf)
     names = [layer for layer, _ in layers]
     if len(set(names)) < len(names):
-        raise ConfigError(f"{name} {names}", "each layer only once")
+        raise ConfigError(f"`{name}` {names}", "each layer only once")
     if not sum(weight for _, weight in layers) > 0:
-        raise ConfigError(f"{name} {layers}", "at least one layer with a weight above 0 is wanted")
+        raise ConfigError(
+            f"`{name}` {layers}", "at least one layer with a weight above 0 is wanted"
+        )
 
 
 @dataclass(frozen=True)
@@ -287,10 +290,10 @@ class Config:
         for name in ("backbone", "start"):
             value = getattr(self, name)
             if not isinstance(value, str | os.PathLike):
-                raise ConfigError(f"{name} {value!r}", "a name or a path is wanted")
+                raise ConfigError(f"`{name}` {value!r}", "a name or a path is wanted")
             object.__setattr__(self, name, os.fspath(value))
         if not isinstance(self.pyramid, bool):
-            raise ConfigError(f"pyramid {self.pyramid!r}", "true or false is wanted")
+            raise ConfigError(f"`pyramid` {self.pyramid!r}", "true or false is wanted")
         object.__setattr__(self, "tileable", "both" if self.tileable is True else self.tileable)
         _check_tileable(self.tileable)
         for name, allowed in CHOICES.items():
@@ -322,11 +325,11 @@ class Config:
                 "fractions are balanced by a strength, sums by alpha against beta",
             )
         if self.style_size is not None and self.style_scale != 1:
-            raise ConfigError("style_size and style_scale both", "one of them is wanted")
+            raise ConfigError("`style_size` and `style_scale` both", "one of them is wanted")
         if self.color_match != "covariance" and self.color not in ("photo", "painting"):
             raise ConfigError(
-                f"color_match {self.color_match!r} with color {self.color!r}",
-                "palettes are matched with color photo or painting",
+                f"`color_match` {self.color_match!r} with `color` {self.color!r}",
+                "palettes are matched with `color` photo or painting",
             )
         if max(self.weights()) == 0:
             raise ConfigError("nothing to optimise: both content and style weigh 0")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+
+SETTING = re.compile(r"`([a-z_]+)`")  # how a message marks a setting, or an argument, by its name
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
@@ -49,6 +52,9 @@ def printable(text: object) -> str:
 class ImpastoError(Exception):
     """The base of every error that is the caller's to mend.
 
+    Settings stand in backquotes in it, ```style_size```: ``str()`` has their names, and ``line``
+    has them as the caller knows them, such as a command line's options.
+
     Args:
         given: what was given and why it can't be used, e.g. ``"photo.jpg: the file is empty"``.
         allowed: what would be accepted, or ``""`` where nothing helpful can be said.
@@ -57,9 +63,17 @@ class ImpastoError(Exception):
 
     def __init__(self, given: str, allowed: str = "", hint: str = "") -> None:
         self.given, self.allowed, self.hint = given, allowed, hint
-        # One printable line, whatever a file's name or a library's message may contain.
-        parts = (printable(" ".join(part.split())) for part in (given, allowed, hint))
-        super().__init__("; ".join(part for part in parts if part))
+        super().__init__(self.line(str))
+
+    def line(self, spell: Callable[[str], str]) -> str:
+        """One printable line, whatever a file's name or a library's message may contain.
+
+        Args:
+            spell: a setting's name to what the caller calls it.
+        """
+        parts = (printable(" ".join(p.split())) for p in (self.given, self.allowed, self.hint))
+        whole = "; ".join(part for part in parts if part)
+        return SETTING.sub(lambda found: spell(found[1]), whole)
 
 
 class ConfigError(ImpastoError):

@@ -16,7 +16,7 @@ import typer
 
 from impasto.cli import measures, pictures, weights
 from impasto.cli.explain import explain
-from impasto.cli.options import Command
+from impasto.cli.options import Command, spelling
 from impasto.cli.process import BAD_INPUT, BROKEN, STOPPED, coloured, speak_anything
 from impasto.cli.rerun import rerun
 from impasto.cli.resume import resume
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
             fail("stopped", STOPPED)
         sys.exit(status)
     except ImpastoError as error:
-        fail(str(error), BAD_INPUT)
+        fail(error.line(spelling), BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort):
         fail("stopped", STOPPED)
     except BrokenPipeError:  # the reader of our output has gone: `impasto styles | head -1`

@@ -15,6 +15,18 @@ PICTURE, REGIONS, BALANCE = "Picture", "Regions", "Balance"
 OPTIMISATION, OUTPUT = "Optimisation", "Output"
 
 
+# What is not called as the library calls it, with hyphens.
+SPELT = {"style_masks": "--style-mask", "regions": "--region"}
+ARGUMENTS = ("mask", "resume", "checkpoint_dir", *SPELT)  # that errors name, besides settings
+
+
+def spelling(name: str) -> str:
+    """A setting's option; any other name as it is."""
+    if name not in ARGUMENTS and name not in Config.__dataclass_fields__:
+        return name
+    return SPELT.get(name, f"--{name.replace('_', '-')}")
+
+
 def default_of(name: str) -> str:
     """The default of a setting as the help shows it; both presets' where they differ."""
     shown = [_shown(getattr(preset, name)) for preset in PRESETS.values()]
@@ -36,9 +48,13 @@ def _shown(value: Any) -> str:
 def setting(name: str, text: str, panel: str, metavar: str, *flags: str) -> Any:
     """An option for one attribute of Config."""
     described = f"{text} {default_of(name)}".replace("[", r"\[")
-    flag = f"--{name.replace('_', '-')}"
     return typer.Option(
-        flag, *flags, help=described, rich_help_panel=panel, metavar=metavar, show_default=False
+        spelling(name),
+        *flags,
+        help=described,
+        rich_help_panel=panel,
+        metavar=metavar,
+        show_default=False,
     )
 
 

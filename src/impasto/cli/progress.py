@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from impasto.cli.options import spelling
 from impasto.cli.process import Stream, is_terminal
-from impasto.errors import printable
+from impasto.errors import ImpastoError, printable
 
 if TYPE_CHECKING:
     from impasto.job.job import Job
@@ -78,6 +79,10 @@ class Bar:
     def say(self, words: str) -> None:
         """Print a line of its own, above the bar."""
         self.console.print(printable(words), markup=False, soft_wrap=True)
+
+    def regret(self, what: str, why: ImpastoError) -> None:
+        """Print a line on what has failed while the work goes on."""
+        self.warn(f"{what}: {why.line(spelling)}")
 
     def warn(self, words: str) -> None:
         """Print a line even where quiet is asked for."""

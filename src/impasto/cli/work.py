@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from impasto.cli.options import spelling
 from impasto.cli.process import (
     BROKEN,
     STOPPED,
@@ -176,7 +177,7 @@ def run(
     with narrator:
         narrator.skip(before.step.iteration if before else 0)
         listeners = _listeners(snapshots, timeline, keeper)
-        session = Session(job, listeners, narrator.warn, own_process=True)
+        session = Session(job, listeners, narrator.regret, own_process=True)
         result = session.run(narrator, before)
     ignore_stops()
     advice = _keep(keeper) if keeper and result.stopped else ""
@@ -213,7 +214,7 @@ def _film(
         if timeline:
             timeline.save(result)
     except PictureError as error:
-        narrator.warn(f"Film left out: {error}{_keep(keeper) if keeper else ''}")
+        narrator.warn(f"Film left out: {error.line(spelling)}{_keep(keeper) if keeper else ''}")
         return False
     return True
 
@@ -273,7 +274,9 @@ def _save(result: Result, order: Order) -> None:
             Path(tempfile.mkdtemp(prefix="impasto-"), f"{order.target.stem}.png"), ".png"
         )
         result.save(spare, bits=order.bits, recipe=order.recipe)
-        raise PictureError(str(error), "", f"nothing is lost: it is in {spare}") from error
+        raise PictureError(
+            error.line(spelling), "", f"nothing is lost: it is in {spare}"
+        ) from error
 
 
 def _report(

@@ -89,7 +89,7 @@ def prepare(
     job = prepare_job(photo, painting, config)
     if max(job.size) > LARGEST_SIZE_PX:
         raise ConfigError(
-            f"a report of {max(job.size)} px", f"at most {LARGEST_SIZE_PX} px", "try --size 256"
+            f"a report of {max(job.size)} px", f"at most {LARGEST_SIZE_PX} px", "try `size` 256"
         )
     if len(job.scene.paintings[0].pictures) > 1 or config.tileable:
         what = "a tile" if config.tileable else "a folder of paintings"

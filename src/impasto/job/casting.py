@@ -44,11 +44,11 @@ class Masks:
         """Raise a ConfigError where they say nothing together, or are of other types."""
         if not isinstance(self.style_masks, list | tuple):
             raise ConfigError(
-                f"style_masks of type {type(self.style_masks).__name__}", "a list is wanted"
+                f"`style_masks` of type {type(self.style_masks).__name__}", "a list is wanted"
             )
         if not isinstance(self.regions, Mapping):
             raise ConfigError(
-                f"regions of type {type(self.regions).__name__}", 'such as {"white": "photo"}'
+                f"`regions` of type {type(self.regions).__name__}", 'such as {"white": "photo"}'
             )
         given = "style masks" if self.style_masks else "regions" if self.regions else ""
         if given and self.mask is None:
@@ -61,7 +61,7 @@ class Masks:
             raise ConfigError(
                 "a mask alone",
                 "its regions want a style mask of the painting, or paintings of their own",
-                f"try a region such as black={PHOTO}, to keep what is black as photographed",
+                f"try `regions` with black as {PHOTO!r}, to keep what is black as photographed",
             )
 
 
@@ -116,14 +116,14 @@ def canvas(config: Config, given: Masks) -> Picture:
     """
     content, _ = config.weights()
     if content:
-        what = "an alpha" if config.units == "sums" else f"strength {config.strength!r}"
+        what = "an alpha" if config.units == "sums" else f"`strength` {config.strength!r}"
         raise ConfigError(f"{what} without a photograph", "there only the style counts")
     for what, wanted in (("color", "painted"), ("start", "noise")):
         value = getattr(config, what)
         if value != wanted:
-            raise ConfigError(f"{what} {value!r} without a photograph", f"it is {wanted} there")
+            raise ConfigError(f"`{what}` {value!r} without a photograph", f"it is {wanted} there")
     if given.mask is not None or isinstance(config.size, str):
-        what = "a mask" if given.mask is not None else f"size {config.size!r}"
+        what = "a mask" if given.mask is not None else f"`size` {config.size!r}"
         raise ConfigError(f"{what} without a photograph", "that is for one")
     height, width = (config.size,) * 2 if isinstance(config.size, int) else config.size
     h, w = whole_tiles((height, width), config.around)
@@ -156,7 +156,7 @@ def load_start(path: str) -> Picture:
     hint = did_you_mean(path, STARTS)
     if hint and not os.path.lexists(path):
         allowed = f"allowed: {', '.join(STARTS)}, or the path of a picture"
-        raise ConfigError(f"start {path!r}", allowed, hint)
+        raise ConfigError(f"`start` {path!r}", allowed, hint)
     return read(path, "start picture").filled()
 
 
@@ -213,7 +213,7 @@ def load_paintings(
         if len(numbers) != len(several):
             listed = ",".join(f"{number:g}" for number in numbers)
             raise ConfigError(
-                f"{name} {listed} for {len(several)} painting{'s'[: len(several) != 1]}",
+                f"`{name}` {listed} for {len(several)} painting{'s'[: len(several) != 1]}",
                 "one number for each painting is wanted, in their order",
             )
     return [
@@ -349,7 +349,7 @@ def area_of(colour: Key, where: Tensor, paintings: Sequence[Painting]) -> Area:
         raise ConfigError(
             f"region {name} of the mask {what}",
             f"the style masks have {', '.join(there)}" if there else "",
-            f"say whose manner it takes: {name}=PAINTING, or {name}={PHOTO}",
+            f"say in `regions` whose manner it takes: a painting's, or {PHOTO!r}",
         )
     return Area(mine, name, where, colour)
 

@@ -38,7 +38,7 @@ JSON = "json"  # the tensor of bytes that holds it
 # Of work that a crash may cost. Measured with L-BFGS, writing one takes 0.1 s at 512 px (52 MB) and
 # 0.7 s at 1024 px (208 MB), 2 % of the time; at 2048 px (830 MB) it took a slow disk 7 s.
 INTERVAL_S = 30.0
-START_ANEW = "to start anew, run the command without --resume"
+START_ANEW = "to start anew, do not `resume`"
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def check_folder(directory: Path) -> None:
         raise CheckpointError(
             f"{directory}: no checkpoint can be written there",
             "a folder is wanted, or a new one's name in a folder that is there",
-            "choose another with --checkpoint-dir",
+            "choose another `checkpoint_dir`",
         )
 
 

@@ -157,7 +157,9 @@ class Job:
         if config.start != self.config.start and config.start not in STARTS:
             fixed.append("start")
         if fixed:
-            given = f"{fixed[0]} {getattr(config, fixed[0])!r} for pictures that are loaded already"
+            given = (
+                f"`{fixed[0]}` {getattr(config, fixed[0])!r} for pictures that are loaded already"
+            )
             raise ConfigError(given, "", "prepare another job")
         scene = replace(self.scene, start=None) if config.start in STARTS else self.scene
         return Job.of(scene, self.backbone, self.device, self.dtype, size or self.size, config)
@@ -333,7 +335,7 @@ def check_size(size: Size, config: Config) -> None:
         raise ConfigError(
             f"a result of {size[1]} x {size[0]} px",
             f"the layers in use need at least {smallest} px a side",
-            "try a larger --size, or crop the photograph",
+            "try a larger `size`, or crop the photograph",
         )
 
 

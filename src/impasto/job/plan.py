@@ -108,9 +108,9 @@ def plan(
     tiled = widest(at, limit)
     if allowed and tiled.peak_bytes > limit:
         raise ConfigError(
-            f"fit {allowed / GIGABYTE:.2g} GB for {size[1]} x {size[0]} px",
+            f"`fit` {allowed / GIGABYTE:.2g} GB for {size[1]} x {size[0]} px",
             f"at least {tiled.peak_bytes / GIGABYTE:.2g} GB are needed",
-            "try a smaller --size",
+            "try a smaller `size`",
         )
     return tiled
 

@@ -43,7 +43,7 @@ def output_size(photograph: Size, config: Config) -> Size:
     if isinstance(config.size, tuple):
         height, width = config.size
         raise ConfigError(
-            f"size {width}x{height}",
+            f"`size` {width}x{height}",
             "a picture has its photograph's shape: one number, the longer side, is wanted",
             f"try {max(config.size)}",
         )
@@ -62,7 +62,7 @@ def choose_device(name: str) -> torch.device:
         name = next(kind for kind, there in present.items() if there)
     if not present[name]:
         there = ", ".join(kind for kind, there in present.items() if there)
-        raise ConfigError(f"device {name!r}: this machine has none", f"here: auto, {there}")
+        raise ConfigError(f"`device` {name!r}: this machine has none", f"here: auto, {there}")
     return torch.device(name)
 
 
@@ -73,9 +73,9 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
     """
     if precision == "bfloat16" and device.type != "cuda":
         raise ConfigError(
-            f"precision 'bfloat16' on {device.type}",
+            f"`precision` 'bfloat16' on {device.type}",
             "it is for CUDA; elsewhere features are float32",
-            "leave --precision out",
+            "leave `precision` out",
         )
     if precision == "auto":
         fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -22,7 +22,10 @@ SCALE_BEGINS = 2.8  # times an iteration: the first also looks at both pictures 
 RECENT = 0.3  # the newest work's part in the running average of its speed
 
 
-def ignore(_: str) -> None:
+Warn = Callable[[str, ImpastoError], None]  # what has failed, and why
+
+
+def ignore(what: str, why: ImpastoError) -> None:
     """Tell nobody."""
 
 
@@ -41,13 +44,13 @@ class Listener:
     once: bool = False
     told: bool = field(default=False, init=False)
 
-    def __call__(self, step: Step, warn: Callable[[str], None]) -> None:
+    def __call__(self, step: Step, warn: Warn) -> None:
         """Pass a step on; say where that fails."""
         try:
             self.hear(step)
         except ImpastoError as error:
             if not (self.once and self.told):
-                warn(f"{self.trouble}: {error}")
+                warn(self.trouble, error)
             self.told = True
 
 
@@ -67,7 +70,7 @@ class Session:
 
     job: Job
     listeners: Sequence[Listener] = ()
-    warn: Callable[[str], None] = ignore
+    warn: Warn = ignore
     own_process: bool = False
 
     def run(self, on_step: OnStep | None = None, before: Checkpoint | None = None) -> Result:

@@ -80,7 +80,7 @@ def resolve(backbone: str | Path = "auto") -> Weights:
         f"{name}: its weights are not on this machine",
         f"`impasto weights fetch {name}` downloads them ({published.find(name).size_in_words}), "
         "`impasto weights add FILE` takes a file that you have",
-        f"--backbone {EMBEDDED} needs no download",
+        f"`backbone` {EMBEDDED} needs no download",
     )
 
 
