@@ -15,7 +15,7 @@ from skimage import data
 
 from impasto import pictures
 from impasto.errors import ConfigError, PictureError
-from impasto.pictures import masks
+from impasto.pictures import labels, masks
 from impasto.pictures.masks import colour_name, feathered, nearest, parse_colour, regions
 
 COLOURS = [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 255), (128, 128, 128), (0, 128, 255)]
@@ -165,6 +165,11 @@ def test_labels_stay_apart_however_they_come(make, count, tmp_path):
     assert parted(make(), tmp_path) == pytest.approx(wanted)
 
 
+def test_whole_numbers_are_labels_however_far_apart(tmp_path):
+    assert set(parted(stripes(2, 200).astype(np.int64), tmp_path)) == {"label 0", "label 200"}
+    assert set(parted(stripes(2, 200), tmp_path)) == {"black", "#c8c8c8"}  # as a picture has them
+
+
 def test_a_palettes_labels_stay_apart_where_its_colours_are_the_same(tmp_path):
     image = wide_palette(stripes(3))
     assert set(parted(image, tmp_path)) == {"#800000", "#008000", "#808000"}
@@ -193,15 +198,17 @@ def test_near_colours_that_are_drawn_exactly_stay_apart(tmp_path):
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG"])
 def test_noise_round_few_greys_makes_no_labels(kind, tmp_path):
-    levels = np.full((64, 96), 255, np.uint8)
-    levels[8:40, 20:64] = 0
-    image = PIL.Image.fromarray(levels)
+    y, x = np.mgrid[:64, :96]
+    image = PIL.Image.fromarray(np.uint8(255 * (np.hypot(y - 32, x - 48) < 20)))
     if kind == "PNG":  # what has been a JPEG
         buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=90)
+        image.save(buffer, "JPEG", quality=98)
         image = PIL.Image.open(buffer).copy()
+        assert 4 < len(np.unique(np.asarray(image))) < labels.MOST_LABELS
     found = parted(image, tmp_path, f"mask.{kind.lower()}")
     assert set(found) == {"white", "black"}
+    read = masks.load(tmp_path / f"mask.{kind.lower()}", "mask")
+    assert (read.numbers is None) == (kind != "PNG")
 
 
 def test_more_labels_than_regions_may_be_is_one_line(tmp_path):

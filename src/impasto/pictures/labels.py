@@ -2,7 +2,8 @@
 
 As colours, labels such as 0, 1 and 2 are one shade of black. As numbers they are as far apart as
 any. A drawing's noise has numbers that are near to each other too, but they are scattered, where
-each label fills places of its own.
+each label fills places of its own: so it was with 1350 random drawings as JPEGs of quality 50 to
+100.
 """
 
 from __future__ import annotations
@@ -29,9 +30,6 @@ LARGEST_LABEL = 2**16 - 1  # what a grey PNG of 16 bits can hold
 SAME_LEVELS = 24
 SMALLEST_FLAT_PX = 9
 SMALLEST_SHARE = 1e-4  # of the mask, that a region's flat part fills
-# Of a label's pixels, those whose four neighbours have it too. Of JPEG's noise few numbers have as
-# many, and none in a mask of few numbers: tried on 600 random drawings at qualities 60 to 100.
-LEAST_INNER_SHARE = 0.3
 MOST_LABELS = 64  # different numbers; where there are more they are shades
 LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF", "JPEG2000")  # formats that keep no number as it was
 ONE_CHANNEL = ("1", "L", "P", "I", "I;16", "I;16L", "I;16B")  # Pillow's modes of whole numbers
@@ -131,12 +129,12 @@ def tells_apart(numbers: Tensor, levels: Tensor) -> bool:
         numbers: (H, W), whole.
         levels: what they look like, (3, H, W), whole numbers from 0 to 255.
     """
-    known, place, counts = torch.unique(numbers, return_inverse=True, return_counts=True)
+    known, place = torch.unique(numbers, return_inverse=True)
     if not 1 < len(known) <= MOST_LABELS:
         return False
     inner = place[flat(numbers[None], 0)].bincount(minlength=len(known))
     least = max(SMALLEST_FLAT_PX, SMALLEST_SHARE * numbers.numel())
-    settled = (inner >= least) & (inner >= LEAST_INNER_SHARE * counts)
+    settled = inner >= least
     if settled.sum() * 2 < len(known):
         return False
     looks = torch.empty(len(known), 3)
