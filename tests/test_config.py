@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impasto.config import LAST, PRESETS, Config, configure, schedule
+from impasto.config import LAST, PRESETS, Config, configure
 from impasto.errors import ConfigError
 from impasto.parsing import parse_fit, parse_layers, parse_number, parse_size, parse_snapshots
+from impasto.transfer.schedule import schedule
 
 sides = st.integers(16, 9000)
 

@@ -15,7 +15,7 @@ from skimage import data
 
 from conftest import impasto
 from impasto import pictures
-from impasto.config import LAST, RANGES, WHOLE, Config, configure
+from impasto.config import CHECKS, LAST, NUMBERS, Config, configure
 from impasto.errors import ConfigError
 from impasto.parsing import look_text, parse_look
 
@@ -133,8 +133,8 @@ def test_an_empty_look_says_nothing():
     st.fixed_dictionaries(
         {},
         optional={
-            name: st.integers(1, 9) if name in WHOLE else st.floats(0.1, 1)
-            for name in RANGES
+            name: st.integers(1, 9) if CHECKS[name].whole else st.floats(0.1, 1)
+            for name in NUMBERS
             if name not in ("learning_rate", "style_size")
         },
     )

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from conftest import Crowded, noise_picture, small_state
-from impasto.config import Config, schedule
+from impasto.config import Config
 from impasto.errors import DivergenceError
 from impasto.network.vgg import VGG, Stage
 from impasto.pictures import resize, resize_around
@@ -16,6 +16,7 @@ from impasto.transfer import walk
 from impasto.transfer.descent import STALLED
 from impasto.transfer.evaluation import Evaluator, Region
 from impasto.transfer.optimize import Subject, changes, enlarge, optimize
+from impasto.transfer.schedule import schedule
 from impasto.transfer.walk import extended_size
 
 SIZE = (190, 256)

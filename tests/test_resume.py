@@ -49,7 +49,7 @@ from pathlib import Path
 from impasto import config, files, pictures, timeline
 from impasto.job import checkpoint
 checkpoint.INTERVAL_S = 0.0  # one after every iteration
-config.COARSEST_PX, config.COARSEST_SHORT_PX = 32, 16
+schedule.COARSEST_PX, schedule.COARSEST_SHORT_PX = 32, 16
 def kill_at(owner, name, calls, when=lambda *words: True):
     # That call of it, of those that are meant, is the last thing this process does.
     real = getattr(owner, name)

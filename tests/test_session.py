@@ -8,11 +8,12 @@ import pytest
 import torch
 from skimage import data
 
-from impasto.config import configure, schedule
+from impasto.config import configure
 from impasto.errors import CheckpointError, PictureError
 from impasto.job import session
 from impasto.job.prepare import prepare
 from impasto.job.session import Listener, Pace, Session, costs
+from impasto.transfer.schedule import schedule
 
 FEW = {"size": 64, "iterations": 4, "backbone": "vgg16"}
 

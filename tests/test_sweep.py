@@ -11,9 +11,9 @@ from skimage import data
 
 from impasto import pictures
 from impasto.cli import main
-from impasto.cli.stylize import parse_setting
 from impasto.errors import ConfigError, DivergenceError
 from impasto.job.job import Job
+from impasto.parsing import parse_setting
 from impasto.pictures.sheet import CAPTION_PX, MARGIN_PX, PICTURE_PX
 from impasto.sweep import slug
 

@@ -15,10 +15,10 @@ from impasto import pictures
 from impasto.api import stylize, texture
 from impasto.cli.options import spelled_out
 from impasto.cli.rerun import config_of
-from impasto.cli.stylize import parse_setting
-from impasto.config import Config, schedule, whole_tiles
+from impasto.config import Config, whole_tiles
 from impasto.errors import ConfigError
-from impasto.parsing import parse_look, parse_size
+from impasto.parsing import parse_look, parse_setting, parse_size
+from impasto.transfer.schedule import schedule
 
 QUICK = ["--iterations", "4", "--backbone", "vgg16"]
 

@@ -1,4 +1,4 @@
-"""Every setting, its default and its limits, in one frozen dataclass; no torch here.
+"""Every setting, its default and its check, in one frozen dataclass; no torch here.
 
 Two presets: ``default``, the best picture for the time, and ``paper``, the formulas of Gatys,
 Ecker & Bethge 2015 as printed. A setting left at None takes what the preset says.
@@ -6,15 +6,13 @@ Ecker & Bethge 2015 as printed. A setting left at None takes what the preset say
 
 from __future__ import annotations
 
-import math
-import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from itertools import pairwise
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
+from impasto.checks import Number, OneOf, as_tuple, checks_of, name_or_path, named
 from impasto.errors import ConfigError, did_you_mean
 
 Distance = Literal["wasserstein", "gram"]
@@ -25,13 +23,13 @@ Edges = Literal["replicate", "zeros"]
 Quality = Literal["draft", "normal", "fine"]
 Color = Literal["painted", "luminance", "photo", "painting"]
 ColorMatch = Literal["covariance", "histogram"]
+Device = Literal["auto", "cuda", "mps", "cpu"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Weighted = tuple[tuple[str, float], ...]  # layers by name, each with its weight
 Size = tuple[int, int]  # (height, width) in pixels
 Axes = tuple[bool, bool]  # down and across: whether a picture goes on around its edges that way
 
 STARTS = ("content", "noise", "noise*content")
-DEVICES = ("auto", "cuda", "mps", "cpu")
 FITS = ("auto", "whole", "tiles")
 BORDERED: Axes = (False, False)
 TILED: Mapping[str, Axes] = MappingProxyType(
@@ -46,22 +44,7 @@ LAST = -1  # the snapshot of the last iteration, whichever that is
 
 LARGEST_SIZE_PX = 16_384
 SMALLEST_SIZE_PX = 16  # at which the deepest layers still have one position
-COARSEST_PX = 128  # longer side of the first scale: large enough for a face, 16 times cheaper
-COARSEST_SHORT_PX = 32  # and its shorter side: two positions at conv5_1
-SCALE_STEP = 2.0  # from one scale to the next
 TILE_PX = 16  # a tile's sides are multiples of it: four poolings then halve it without a rest
-ROUNDED = 0.05  # of a scale step: 255 px, rounded from a larger picture's half, has two scales
-# Iterations at the coarsest scale, at each one in between, and at the last. The coarsest lays out
-# colours and large forms where an iteration costs least; what it loses of the photograph comes back
-# only at full size, where most of the work belongs. Measured: docs/performance.md.
-ITERATIONS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
-    {"draft": (16, 2, 2), "normal": (36, 8, 20), "fine": (80, 30, 60)}
-)
-# Above this longer side the last scale's number falls as the side grows: what little is new there,
-# the finest strokes, is there after a few iterations, and each one costs four times as much.
-ENOUGH_PX = 512
-LEAST_ITERATIONS: Mapping[str, int] = MappingProxyType({"draft": 2, "normal": 6, "fine": 12})
-
 # The content's weight against the style's is CONTENT_AT_HALF * ((1 - s) / s)^2 at strength s, both
 # distances being fractions: 0.12 was picked by eye over the pairs described in docs/performance.md.
 CONTENT_AT_HALF = 0.12
@@ -88,107 +71,93 @@ def split_layer(name: str) -> tuple[str, int, int]:
     return match[1], int(match[2]), int(match[3])
 
 
-CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "distance": get_args(Distance),
-        "units": get_args(Units),
-        "pooling": get_args(Pooling),
-        "edges": get_args(Edges),
-        "optimizer": get_args(Optimizer),
-        "quality": get_args(Quality),
-        "color": get_args(Color),
-        "color_match": get_args(ColorMatch),
-        "precision": get_args(Precision),
-        "device": DEVICES,
-    }
+SIDE = Number(
+    SMALLEST_SIZE_PX,
+    LARGEST_SIZE_PX,
+    whole=True,
+    also=f", or {ORIGINAL!r}, or for a texture WIDTHxHEIGHT",
 )
-
-RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {
-        "strength": (0.0, 1.0),
-        "alpha": (0.0, math.inf),
-        "beta": (0.0, math.inf),
-        "tv_weight": (0.0, math.inf),
-        "learning_rate": (0.0, math.inf),
-        "iterations": (1, 1_000_000),
-        "style_size": (SMALLEST_SIZE_PX, LARGEST_SIZE_PX),
-        "seed": (0, 2**63 - 1),
-    }
-)
-STYLE_SCALES = (0.05, 20.0)
-WHOLE = ("iterations", "style_size", "seed", "size")
+STYLE_SIZE = Number(SMALLEST_SIZE_PX, LARGEST_SIZE_PX, whole=True, optional=True)
+STYLE_SCALE, WEIGHT = Number(0.05, 20.0), Number(0.0)
 
 
-def _check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
-    if value in allowed:
-        return
-    allowed_text = f"allowed: {', '.join(allowed)}"
-    raise ConfigError(f"`{name}` {value!r}", allowed_text, did_you_mean(str(value), allowed))
-
-
-def _check_range(name: str, value: Any, low: float, high: float) -> None:
-    if value is None:
-        return
-    kinds, noun = (int, "whole number") if name in WHOLE else (int | float, "number")
-    number = isinstance(value, kinds) and not isinstance(value, bool)
-    if not number or not low <= value <= high or value == math.inf:
-        limits = f"from {low:g} up" if high == math.inf else f"from {low:g} to {high:g}"
-        also = f", or {ORIGINAL!r}, or for a texture WIDTHxHEIGHT" if name == "size" else ""
-        what = f"`{name}`" if name.isidentifier() else name
-        raise ConfigError(f"{what} {value!r}", f"a {noun} {limits} is wanted{also}")
-
-
-def _check_styles(scales: Any, weights: Any) -> None:
-    for scale in scales if isinstance(scales, tuple) else (scales,):
-        _check_range("style_scale", scale, *STYLE_SCALES)
-    if isinstance(scales, tuple) and not scales:
-        raise ConfigError("no `style_scale`", "one number, or one for each painting")
-    if not isinstance(weights, tuple):
-        raise ConfigError(f"`style_weights` {weights!r}", "a number for each painting")
-    for weight in weights:
-        _check_range("`style_weights`: a style's weight", weight, 0.0, math.inf)
-    if weights and not sum(weights) > 0:
-        raise ConfigError(f"`style_weights` {weights}", "at least one above 0 is wanted")
-
-
-def _check_size(size: Any) -> None:
+def _size(name: str, size: Any) -> Any:
+    """Check for a longer side, ORIGINAL, or (height, width)."""
+    size = as_tuple(size)
     sides = size if isinstance(size, tuple) and len(size) == len(("height", "width")) else (size,)
     for side in sides:
         if side != ORIGINAL:
-            _check_range("size", side, SMALLEST_SIZE_PX, LARGEST_SIZE_PX)
+            SIDE(name, side)
+    return size
 
 
-def _check_tileable(tileable: object) -> None:
-    if tileable is not False and tileable not in TILED:
+def _scales(name: str, scales: Any) -> Any:
+    """Check for one number, or one for each painting."""
+    scales = as_tuple(scales)
+    if scales == ():
+        raise ConfigError(f"no {named(name)}", "one number, or one for each painting")
+    for scale in scales if isinstance(scales, tuple) else (scales,):
+        STYLE_SCALE(name, scale)
+    return scales
+
+
+def _weights(name: str, weights: Any) -> Any:
+    """Check for a number for each painting, or () for weights that are alike."""
+    weights = as_tuple(weights)
+    if not isinstance(weights, tuple):
+        raise ConfigError(f"{named(name)} {weights!r}", "a number for each painting")
+    for weight in weights:
+        WEIGHT(f"{named(name)}: a style's weight", weight)
+    if weights and not sum(weights) > 0:
+        raise ConfigError(f"{named(name)} {weights}", "at least one above 0 is wanted")
+    return weights
+
+
+def _tileable(name: str, tileable: Any) -> Any:
+    """Check for a word of TILED, or a switch: true is both ways."""
+    if tileable is not False and tileable is not True and tileable not in TILED:
         allowed = f"allowed: {', '.join(TILED)}, true (both ways) or false"
-        raise ConfigError(
-            f"`tileable` {tileable!r}", allowed, did_you_mean(str(tileable), tuple(TILED))
-        )
+        hint = did_you_mean(str(tileable), tuple(TILED))
+        raise ConfigError(f"{named(name)} {tileable!r}", allowed, hint)
+    return "both" if tileable is True else tileable
 
 
-def _check_fit(fit: object) -> None:
+def _fit(name: str, fit: Any) -> Any:
+    """Check for a word of FITS, or a number of bytes."""
     if fit in FITS or (isinstance(fit, int) and fit >= LEAST_FIT_BYTES):
-        return
+        return fit
     allowed = f"allowed: {', '.join(FITS)}, or the memory that may be used, such as 6GB"
-    raise ConfigError(f"`fit` {fit!r}", allowed, did_you_mean(str(fit), FITS))
+    raise ConfigError(f"{named(name)} {fit!r}", allowed, did_you_mean(str(fit), FITS))
 
 
-def _check_layers(name: str, layers: Any) -> None:
+def _layers(name: str, layers: Any) -> Any:
+    """Check for pairs of a layer's name and its weight."""
     pairs = isinstance(layers, tuple | list) and all(
         isinstance(pair, tuple | list) and len(pair) == len(("name", "weight")) for pair in layers
     )
     if not pairs:
-        raise ConfigError(f"`{name}` {layers!r}", 'pairs such as (("relu1_1", 1.0),) are wanted')
+        raise ConfigError(
+            f"{named(name)} {layers!r}", 'pairs such as (("relu1_1", 1.0),) are wanted'
+        )
     for layer, weight in layers:
         split_layer(layer)
-        _check_range(f"the weight of {layer}", weight, 0.0, math.inf)
+        WEIGHT(f"the weight of {layer}", weight)
     names = [layer for layer, _ in layers]
     if len(set(names)) < len(names):
-        raise ConfigError(f"`{name}` {names}", "each layer only once")
+        raise ConfigError(f"{named(name)} {names}", "each layer only once")
     if not sum(weight for _, weight in layers) > 0:
         raise ConfigError(
-            f"`{name}` {layers}", "at least one layer with a weight above 0 is wanted"
+            f"{named(name)} {layers}", "at least one layer with a weight above 0 is wanted"
         )
+    return layers
+
+
+def _snapshots(_: str, snapshots: Any) -> Any:
+    """Check for iterations, from 1, or LAST."""
+    for number in snapshots:
+        if not isinstance(number, int) or (number != LAST and number < 1):
+            raise ConfigError(f"snapshot {number}", "snapshots are iterations from 1, or last")
+    return snapshots
 
 
 @dataclass(frozen=True)
@@ -250,15 +219,15 @@ class Config:
     """
 
     preset: str = "default"
-    backbone: str = "auto"
-    size: int | Literal["original"] | Size = 512
+    backbone: Annotated[str, name_or_path] = "auto"
+    size: Annotated[int | Literal["original"] | Size, _size] = 512
     units: Units = "fractions"
-    strength: float | None = 0.5
-    alpha: float | None = 1.0
-    beta: float = 1.0
-    tv_weight: float = 2.0
-    content_layers: Weighted = (("relu4_2", 1.0),)
-    style_layers: Weighted = (
+    strength: Annotated[float | None, Number(0.0, 1.0, optional=True)] = 0.5
+    alpha: Annotated[float | None, Number(0.0, optional=True)] = 1.0
+    beta: Annotated[float, Number(0.0)] = 1.0
+    tv_weight: Annotated[float, Number(0.0)] = 2.0
+    content_layers: Annotated[Weighted, _layers] = (("relu4_2", 1.0),)
+    style_layers: Annotated[Weighted, _layers] = (
         ("relu1_1", 1.0),
         ("relu2_1", 3.0),
         ("relu3_1", 3.0),
@@ -268,49 +237,27 @@ class Config:
     distance: Distance = "wasserstein"
     pooling: Pooling = "max"
     edges: Edges = "replicate"
-    tileable: bool | str = False
+    tileable: Annotated[bool | str, _tileable] = False
     pyramid: bool = True
     optimizer: Optimizer = "lbfgs"
-    learning_rate: float | None = None
+    learning_rate: Annotated[float | None, Number(0.0, optional=True)] = None
     quality: Quality = "normal"
-    iterations: int | None = None
-    start: str = "content"
-    style_scale: float | tuple[float, ...] = 1.0
-    style_weights: tuple[float, ...] = ()
-    style_size: int | None = None
+    iterations: Annotated[int | None, Number(1, 1_000_000, whole=True, optional=True)] = None
+    start: Annotated[str, name_or_path] = "content"
+    style_scale: Annotated[float | tuple[float, ...], _scales] = 1.0
+    style_weights: Annotated[tuple[float, ...], _weights] = ()
+    style_size: Annotated[int | None, STYLE_SIZE] = None
     color: Color = "painted"
     color_match: ColorMatch = "covariance"
-    seed: int = 0
-    device: str = "auto"
+    seed: Annotated[int, Number(0, 2**63 - 1, whole=True)] = 0
+    device: Device = "auto"
     precision: Precision = "auto"
-    fit: int | str = "auto"
-    snapshots: tuple[int, ...] = ()
+    fit: Annotated[int | str, _fit] = "auto"
+    snapshots: Annotated[tuple[int, ...], _snapshots] = ()
 
     def __post_init__(self) -> None:
-        for name in ("backbone", "start"):
-            value = getattr(self, name)
-            if not isinstance(value, str | os.PathLike):
-                raise ConfigError(f"`{name}` {value!r}", "a name or a path is wanted")
-            object.__setattr__(self, name, os.fspath(value))
-        if not isinstance(self.pyramid, bool):
-            raise ConfigError(f"`pyramid` {self.pyramid!r}", "true or false is wanted")
-        object.__setattr__(self, "tileable", "both" if self.tileable is True else self.tileable)
-        _check_tileable(self.tileable)
-        for name, allowed in CHOICES.items():
-            _check_choice(name, getattr(self, name), allowed)
-        for name, (low, high) in RANGES.items():
-            _check_range(name, getattr(self, name), low, high)
-        for name in ("style_scale", "style_weights", "size"):
-            value = getattr(self, name)
-            object.__setattr__(self, name, tuple(value) if isinstance(value, list) else value)
-        _check_styles(self.style_scale, self.style_weights)
-        _check_fit(self.fit)
-        _check_size(self.size)
-        _check_layers("content_layers", self.content_layers)
-        _check_layers("style_layers", self.style_layers)
-        for number in self.snapshots:
-            if not isinstance(number, int) or (number != LAST and number < 1):
-                raise ConfigError(f"snapshot {number}", "snapshots are iterations from 1, or last")
+        for name, check in CHECKS.items():
+            object.__setattr__(self, name, check(name, getattr(self, name)))
         self._check_together()
 
     def _check_together(self) -> None:
@@ -363,6 +310,17 @@ class Config:
         return alpha * content / total, self.beta * style / total
 
 
+CHECKS = checks_of(Config)
+NUMBERS = tuple(name for name, check in CHECKS.items() if isinstance(check, Number))
+
+
+def choices(name: str) -> tuple[str, ...]:
+    """The words that a setting may be."""
+    check = CHECKS[name]
+    assert isinstance(check, OneOf), f"{name} has no list of words"
+    return tuple(check.allowed)
+
+
 PRESETS: Mapping[str, Config] = MappingProxyType(
     {
         "default": Config(),
@@ -391,7 +349,7 @@ PRESETS: Mapping[str, Config] = MappingProxyType(
 
 def style_alone(preset: str = "default") -> dict[str, Any]:
     """Settings with which nothing of a photograph counts, as for a texture."""
-    _check_choice("preset", preset, tuple(PRESETS))
+    OneOf(tuple(PRESETS))("preset", preset)
     nothing = {"alpha": 0.0} if PRESETS[preset].units == "sums" else {"strength": 1.0}
     return {"start": "noise", **nothing}
 
@@ -402,41 +360,15 @@ def configure(preset: str = "default", **settings: Any) -> Config:
     Raises:
         ConfigError: an unknown preset or setting, or a value out of range.
     """
-    _check_choice("preset", preset, tuple(PRESETS))
+    OneOf(tuple(PRESETS))("preset", preset)
     names = tuple(field.name for field in fields(Config))
     for name in settings:
-        _check_choice("setting", name, names)
+        OneOf(names)("setting", name)
     given = {name: value for name, value in settings.items() if value is not None}
     units = given.get("units")
     if units and units != PRESETS[preset].units:  # what each takes from a preset of the other
         given = {"strength": None if units == "sums" else Config.strength, **given}
     return replace(PRESETS[preset], **given)
-
-
-def schedule(size: Size, config: Config) -> list[tuple[Size, int]]:
-    """Sizes (height, width) from coarse to fine, each with its number of iterations.
-
-    Each scale's sides are half of the next one's, down to ``COARSEST_PX``.
-    """
-    longest, shortest = max(size), min(size)
-    coarsest = max(COARSEST_PX, COARSEST_SHORT_PX * longest / shortest)
-    steps = max(0, math.floor(math.log(longest / coarsest, SCALE_STEP) + ROUNDED))
-    if not config.pyramid:
-        steps = 0
-    coarsest, between, last = ITERATIONS[config.quality]
-    last = max(LEAST_ITERATIONS[config.quality], round(last * min(1.0, ENOUGH_PX / longest)))
-    counts = [coarsest, *[between] * (steps - 1), last] if steps else [coarsest + last]
-    counts = share(config.iterations, counts) if config.iterations else counts
-    sizes = [scale_size(size, SCALE_STEP**-step) for step in range(steps, -1, -1)]
-    sizes = [whole_tiles(each, config.around) for each in sizes]
-    return [(size, count) for size, count in zip(sizes, counts, strict=True) if count]
-
-
-def share(total: int, parts: Sequence[int]) -> list[int]:
-    """``total`` split in proportion to ``parts``; the last part takes at least 1."""
-    bounds = [round((total - 1) * sum(parts[: i + 1]) / sum(parts)) for i in range(len(parts))]
-    bounds[-1] = total
-    return [high - low for low, high in pairwise([0, *bounds])]
 
 
 def whole_tiles(size: Size, around: Axes) -> Size:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import codecs
 import re
 import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Literal, cast
 
-from impasto.config import LAST, ORIGINAL, PAINTING, UNITS, Config, Size, Weighted
+from impasto.config import LAST, NUMBERS, ORIGINAL, PAINTING, UNITS, Config, Size, Weighted
 from impasto.errors import ConfigError, did_you_mean
 
 SWITCHES = {"yes": True, "true": True, "no": False, "false": False}
@@ -146,3 +147,29 @@ def _from_toml(name: str, value: Any, source: str) -> Any:
     if name == "fit" and isinstance(value, str):
         return parse_fit(value)
     return tuple(value) if isinstance(value, list) else value
+
+
+PARSERS: Mapping[str, Callable[[str], Any]] = {
+    **dict.fromkeys(NUMBERS, parse_number),
+    "size": parse_size,
+    "style_scale": parse_scales,
+    "style_weights": parse_numbers,
+    "content_layers": parse_layers,
+    "style_layers": parse_layers,
+    "snapshots": parse_snapshots,
+    "tileable": parse_switch,
+    "fit": parse_fit,
+}
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """``"strength=0.5"`` as a setting's name and its value, for Config to judge."""
+    name, equals, value = text.partition("=")
+    name = name.strip().removeprefix("--").replace("-", "_")
+    known = list(Config.__dataclass_fields__)
+    if not equals or name not in known:
+        near = "" if name in known else did_you_mean(name, known).replace("_", "-")
+        raise ConfigError(f"setting {text!r}", "NAME=VALUE, as impasto stylize has them", near)
+    if isinstance(getattr(Config, name), bool):
+        return name, parse_switch(value.strip())
+    return name, PARSERS.get(name, str)(value.strip())

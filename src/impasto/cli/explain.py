@@ -11,10 +11,9 @@ import typer
 from impasto.cli import options as o
 from impasto.cli.process import hear_stops, ignore_stops
 from impasto.cli.progress import Bar, clock
-from impasto.cli.stylize import parse_setting
 from impasto.cli.work import derived
 from impasto.config import Config, configure
-from impasto.parsing import parse_size
+from impasto.parsing import parse_setting, parse_size
 
 if TYPE_CHECKING:
     from impasto.explain import Part, Report, Run

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from impasto.config import CHOICES, FITS, LAST, PRESETS, STARTS, TILED, Config
+from impasto import config
+from impasto.config import FITS, LAST, PRESETS, STARTS, TILED, Config
 
 PICTURE, REGIONS, BALANCE = "Picture", "Regions", "Balance"
 OPTIMISATION, OUTPUT = "Optimisation", "Output"
@@ -87,7 +88,7 @@ def output(text: str) -> Any:
 
 def choices(name: str) -> str:
     """The allowed words of a setting, for its metavar."""
-    return "|".join(CHOICES[name])
+    return "|".join(config.choices(name))
 
 
 Photo = Annotated[Path, typer.Argument(metavar="PHOTO", help="The photograph.", show_default=False)]

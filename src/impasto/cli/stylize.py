@@ -3,42 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from impasto.cli import options as o
 from impasto.cli.work import begin, derived
-from impasto.config import PAINTING, PHOTO, RANGES, Config, configure, style_alone
-from impasto.errors import ConfigError, as_on_disk, did_you_mean, nearest_file
+from impasto.config import PAINTING, PHOTO, Config, configure, style_alone
+from impasto.errors import ConfigError, as_on_disk, nearest_file
 from impasto.job.order import Order
 from impasto.parsing import (
+    PARSERS,
     look_text,
-    parse_fit,
-    parse_layers,
     parse_look,
-    parse_number,
-    parse_numbers,
-    parse_scales,
-    parse_size,
-    parse_snapshots,
-    parse_switch,
 )
-
-if TYPE_CHECKING:
-    pass
-
-PARSERS: Mapping[str, Callable[[str], Any]] = {
-    **dict.fromkeys(RANGES, parse_number),
-    "size": parse_size,
-    "style_scale": parse_scales,
-    "style_weights": parse_numbers,
-    "content_layers": parse_layers,
-    "style_layers": parse_layers,
-    "snapshots": parse_snapshots,
-    "tileable": parse_switch,
-    "fit": parse_fit,
-}
 
 
 def stylize(
@@ -115,19 +93,6 @@ def stylize(
         timeline,
     )
     begin(order, checkpoint_dir, checkpoint, resume, quiet, named=bool(output))
-
-
-def parse_setting(text: str) -> tuple[str, Any]:
-    """``"strength=0.5"`` as a setting's name and its value, for Config to judge."""
-    name, equals, value = text.partition("=")
-    name = name.strip().removeprefix("--").replace("-", "_")
-    known = list(Config.__dataclass_fields__)
-    if not equals or name not in known:
-        near = "" if name in known else did_you_mean(name, known).replace("_", "-")
-        raise ConfigError(f"setting {text!r}", "NAME=VALUE, as impasto stylize has them", near)
-    if isinstance(getattr(Config, name), bool):
-        return name, parse_switch(value.strip())
-    return name, PARSERS.get(name, str)(value.strip())
 
 
 def parse_regions(texts: Sequence[str]) -> dict[str, str]:

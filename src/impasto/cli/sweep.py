@@ -11,10 +11,10 @@ import typer
 from impasto.cli import options as o
 from impasto.cli.process import hear_stops, ignore_stops
 from impasto.cli.progress import Bar
-from impasto.cli.stylize import parse_setting
 from impasto.cli.work import derived
 from impasto.config import Config
 from impasto.errors import ConfigError, PictureError
+from impasto.parsing import parse_setting
 
 if TYPE_CHECKING:
     from impasto.job.job import Job

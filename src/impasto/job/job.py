@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from impasto import pictures
-from impasto.config import LAST, STARTS, Config, Size, schedule
+from impasto.config import LAST, STARTS, Config, Size
 from impasto.errors import ConfigError, DivergenceError, PictureError, did_you_mean
 from impasto.job import memory
 from impasto.job.checkpoint import Checkpoint, Keeper, check_fits, check_folder
@@ -28,6 +28,7 @@ from impasto.network.vgg import VGG, convolution_names, minimum_side_px
 from impasto.pictures import Picture, color
 from impasto.pictures.credits import NO_CREDITS, Credits
 from impasto.transfer.optimize import Step, Subject, Windows, enlarge, optimize, side_at
+from impasto.transfer.schedule import schedule
 
 OnStep = Callable[[Step], None]
 

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from impasto.config import Config, Size, schedule
+from impasto.config import Config, Size
 from impasto.errors import ConfigError
 from impasto.job.memory import SAFE_SHARE
 from impasto.network.vgg import VGG, Stage, block_of
 from impasto.transfer.descent import history_of
+from impasto.transfer.schedule import schedule
 from impasto.transfer.walk import (
     LARGEST_SIDE_PX,
     SMALLEST_SIDE_PX,

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from impasto.config import schedule
 from impasto.errors import ImpastoError
 from impasto.job import memory
 from impasto.job.checkpoint import Checkpoint
@@ -17,6 +16,7 @@ from impasto.job.job import Job, OnStep, Result
 from impasto.job.plan import HELD_BYTES
 from impasto.network.vgg import block_of, convolution_names
 from impasto.transfer.optimize import Step
+from impasto.transfer.schedule import schedule
 
 SCALE_BEGINS = 2.8  # times an iteration: the first also looks at both pictures and at the start
 RECENT = 0.3  # the newest work's part in the running average of its speed

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.config import BORDERED, Axes, Config, Size, schedule
+from impasto.config import BORDERED, Axes, Config, Size
 from impasto.pictures import resize_around
 from impasto.transfer.descent import (
     LBFGS,
@@ -23,6 +23,7 @@ from impasto.transfer.descent import (
     State,
 )
 from impasto.transfer.evaluation import Evaluator, Region, free_cached, ran_out_of_memory
+from impasto.transfer.schedule import schedule
 from impasto.transfer.walk import Network, halved
 
 Windows = Sequence[tuple[int, int | None]]
