@@ -92,7 +92,8 @@ class Mask:
         if by_label:
             assert self.numbers is not None
             return regions_by_label(self.numbers, self.what)
-        return regions(self.picture.pixels, self.what, exact=self.exact)
+        exact = self.exact and self.numbers is None  # numbers have been judged before
+        return regions(self.picture.pixels, self.what, exact=exact)
 
 
 def load(source: PictureSource, role: str) -> Mask:
@@ -118,8 +119,8 @@ def are_by_label(given: Sequence[Mask], names: Iterable[object]) -> bool:
     if not asking:
         first = next((mask for mask in given if mask.is_label_map), None)
         asking = f"{first.what} is a label map" if first else ""
-    drawn = next((mask for mask in given if mask.is_drawn), None)
-    if asking and drawn:
+    drawn = next((mask for mask in given if asking and mask.is_drawn), None)
+    if drawn:
         raise ConfigError(
             f"{drawn.what} has colours and no labels, and {asking}",
             "masks are told apart either all by colour, or all by label",
