@@ -98,7 +98,7 @@ def compose(
         scene = with_regions(scene, paintings, given, config)
     elif not paintings:
         raise ConfigError("no painting", "at least one is wanted")
-    scene = recoloured(scene.with_paintings(trimmed), config)
+    scene = recoloured(greyed(scene.with_paintings(trimmed)), config)
     return as_tile(scene, config.around) if config.tileable and content is not None else scene
 
 
@@ -482,19 +482,46 @@ def recoloured(scene: Scene, config: Config) -> Scene:
     def to_the_photographs(painting: Picture) -> Tensor:
         return match(painting.pixels, photograph.pixels, painting.alpha, photograph.alpha)
 
-    if config.color == "luminance":
+    if config.color == "luminance" or (config.color == "photo" and not coloured(scene.paintings)):
         return in_grey(scene)
     if config.color == "photo":
-        return scene.with_pixels(photograph.pixels, to_the_photographs)
+        return greyed(scene.with_pixels(photograph.pixels, to_the_photographs))
     if config.color == "painting":
         target, alpha = palette(scene.paintings)
         pixels = match(photograph.pixels, target, photograph.alpha, alpha)
-        return scene.with_pixels(pixels, lambda painting: painting.pixels)
+        return greyed(scene.with_pixels(pixels, lambda painting: painting.pixels))
     return scene
 
 
+def coloured(paintings: Sequence[Painting]) -> bool:
+    """Whether any of them has colours that could be recoloured to a photograph's."""
+    return any(color.has_chroma(each.pixels, each.alpha) for p in paintings for each in p.pictures)
+
+
+def greyed(scene: Scene) -> Scene:
+    """The scene; exactly grey where photograph and paintings are, but for a JPEG's rounding.
+
+    A texture's canvas is no photograph: there the paintings decide.
+    """
+    given = [picture for painting in scene.paintings for picture in painting.pictures]
+    given += [scene.photograph] if scene.photograph.sha256 else []
+    if not all(color.is_grey(picture.pixels, picture.alpha) for picture in given):
+        return scene
+    start, original = (
+        each and replace(each, pixels=color.nearest_grey(each.pixels))
+        for each in (scene.start, scene.original)
+    )
+    grey = color.nearest_grey(scene.photograph.pixels)
+    scene = scene.with_pixels(grey, lambda painting: color.nearest_grey(painting.pixels))
+    return replace(scene, start=start, original=original, grey=True)
+
+
 def in_grey(scene: Scene) -> Scene:
-    """The scene for a network that sees no colours; the result takes the photograph's own."""
+    """The scene for a network that sees no colours; the result takes the photograph's own.
+
+    For paintings without chroma too, where the photograph's colours are wanted: they have none that
+    could become the photograph's.
+    """
     photograph = scene.photograph
     grey = color.grey(photograph.pixels)
 
@@ -503,7 +530,8 @@ def in_grey(scene: Scene) -> Scene:
         return color.match_luminance(light, grey, painting.alpha, photograph.alpha)
 
     start = scene.start and replace(scene.start, pixels=color.grey(scene.start.pixels))
-    return replace(scene.with_pixels(grey, lit_alike), start=start, original=photograph)
+    scene = scene.with_pixels(grey, lit_alike)
+    return replace(scene, start=start, original=photograph, own_colours=True)
 
 
 def palette(paintings: Sequence[Painting]) -> tuple[Tensor, Tensor | None]:

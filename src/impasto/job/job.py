@@ -262,10 +262,12 @@ class Job:
     def _finish(self, pixels: Tensor) -> Tensor:
         """The picture to show, of the pixels that were optimised, (1, 3, h, w) on the CPU."""
         original, size = self.scene.original, (pixels.shape[2], pixels.shape[3])
+        if self.scene.grey:  # as the loss saw them
+            pixels = color.nearest_grey(pixels)
         if original is None:
             return pixels
         photograph = original.at(size)
-        if self.config.color == "luminance":
+        if self.scene.own_colours:
             pixels = color.with_luminance(photograph, pixels)
         keep = self.scene.kept_at(size)
         return pixels if keep is None else torch.lerp(pixels, photograph, keep)

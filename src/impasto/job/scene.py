@@ -90,6 +90,8 @@ class Scene:
         start: what the optimisation starts from, where it is a picture of its own.
         original: the photograph as it was given, where the result takes something of it.
         keep: where the result is the photograph, (1, 1, H, W); None is nowhere.
+        own_colours: whether only the luminance is repainted, and the colours are the original's.
+        grey: whether all that is painted is grey, and so the result.
         inputs: the files that they are from.
         regions: whose manner each colour of the mask takes, by name; None where it is kept.
     """
@@ -99,6 +101,8 @@ class Scene:
     start: Picture | None = None
     original: Picture | None = None
     keep: Tensor | None = None
+    own_colours: bool = False
+    grey: bool = False
     inputs: Inputs = field(default_factory=Inputs)
     regions: Mapping[str, str | None] = field(default_factory=dict)
 
@@ -157,7 +161,7 @@ class Scene:
             return self.visible_at(scale, device)
 
         start, detail = self._start(photograph, config, device)
-        return Subject(photograph, regions, start, detail, keep, visible)
+        return Subject(photograph, regions, start, detail, keep, visible, self.grey)
 
     def _start(
         self, photograph: Sized, config: Config, device: torch.device
@@ -168,7 +172,10 @@ class Scene:
 
         def grain(scale: Size) -> Tensor:
             generator = torch.Generator().manual_seed(config.seed)  # on the CPU: the same
-            return torch.rand((1, 3, *scale), generator=generator).to(device)  # everywhere
+            noise = torch.rand(
+                (1, 1 if self.grey else 3, *scale), generator=generator
+            )  # everywhere
+            return noise.to(device).expand(-1, 3, -1, -1).contiguous()
 
         if "noise" in config.start and self.start is None:
             by_content = "content" in config.start

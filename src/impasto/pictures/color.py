@@ -13,8 +13,8 @@ from torch import Tensor
 
 # Of red, green and blue in YIQ's Y, the luminance of the paper's section 4 (ITU-R BT.601).
 LUMA = (0.299, 0.587, 0.114)
-PLAIN = 1e-6  # of Y's variance: a picture with less contrast, 0.1 %, has none to stretch
-UNSEEN = 2 / 255  # of the standard deviation: two levels of 8 bits
+ROUNDED = 2 / 255  # between channels, or of a deviation: a JPEG's rounding, and no colour
+FLAT = ROUNDED**2  # variance: a palette with less along a line has nothing to match or to stretch
 CHUNK_PX = 2**20  # of a picture that is counted at a time
 FAINT = 1e-4  # of a palette's largest variance: a hundredth of its contrast is noise, not a colour
 
@@ -27,12 +27,41 @@ def luminance(picture: Tensor) -> Tensor:
 
 def is_plain(pixels: Tensor) -> bool:
     """Whether a picture (1, 3, H, W) is of one colour, as far as anybody can see."""
-    return float(pixels.std((2, 3), correction=0).max()) < UNSEEN
+    return float(pixels.std((2, 3), correction=0).max()) < ROUNDED
 
 
 def grey(picture: Tensor) -> Tensor:
     """The picture without its colours."""
     return luminance(picture).expand(-1, 3, -1, -1).contiguous()
+
+
+def nearest_grey(picture: Tensor) -> Tensor:
+    """The grey picture that is nearest to one: the mean of its channels in each, to the bit.
+
+    An orthogonal projection: what it does to a picture, it does to a gradient by that picture.
+    """
+    return picture.mean(1, keepdim=True).expand(-1, 3, -1, -1).contiguous()
+
+
+def is_grey(picture: Tensor, alpha: Tensor | None = None) -> bool:
+    """Whether red, green and blue are alike, but for ROUNDED, wherever alpha shows anything."""
+    apart = picture.amax(1, keepdim=True) - picture.amin(1, keepdim=True)
+    apart = apart if alpha is None else apart * (alpha > 0)
+    return bool(apart.max() <= ROUNDED + torch.finfo(apart.dtype).eps)
+
+
+def has_chroma(picture: Tensor, alpha: Tensor | None = None) -> bool:
+    """Whether a picture's colours, as alpha counts them, differ in more than one way.
+
+    Those of a drawing on toned paper or of a sepia print do not: they are light or dark.
+    """
+    return spreads(palette(picture, alpha)[1])[1] > FLAT
+
+
+def spreads(S: Tensor) -> tuple[float, float]:
+    """A palette's variance along the line where it is largest, and along the next one."""
+    _, second, first = torch.linalg.eigvalsh(S).tolist()
+    return first, second
 
 
 def with_luminance(colours: Tensor, light: Tensor) -> Tensor:
@@ -50,11 +79,14 @@ def match_luminance(
 
     So that a dark painting does not make the picture dark, whose colours are the photograph's.
     Of either picture its alpha (1, 1, H, W) says how much each pixel counts; without it, alike.
+    A flat target has no contrast that could be matched, and the picture stays as it is.
     """
     Y = luminance(picture)
     mean, variance = spread(Y, alpha)
     wanted_mean, wanted = spread(luminance(target), target_alpha)
-    gain = (wanted / variance.clamp(min=PLAIN)).sqrt()
+    if wanted <= FLAT:
+        return picture
+    gain = (wanted / variance).sqrt() if variance > FLAT else 1.0
     return (picture + ((Y - mean) * gain + wanted_mean - Y)).clamp(0, 1)
 
 
@@ -74,8 +106,11 @@ def match_covariance(
     A linear map of colours, section 3 of the paper. Of all that give the covariance this is the one
     that moves colours least: Pitie & Kokaram 2007, "The linear Monge-Kantorovitch linear colour
     mapping". Where a colour would leave [0, 1] it stays at the border. Alphas are as in
-    ``match_luminance``.
+    ``match_luminance``. Poor palettes are matched as far as they go: ``match_poor``.
     """
+    poor = match_poor(picture, target, alpha, target_alpha)
+    if poor is not None:
+        return poor
     (mean, S), (wanted, T) = palette(picture, alpha), palette(target, target_alpha)
     half, inverse = powers(S, 0.5), powers(S, -0.5)
     A = inverse @ powers(half @ T @ half, 0.5) @ inverse
@@ -89,13 +124,38 @@ def match_histogram(
 ) -> Tensor:
     """The picture with each channel's histogram as the target's: no linear map, and no mixing.
 
-    Alphas are as in ``match_luminance``.
+    Alphas are as in ``match_luminance``. Poor palettes are matched as far as they go:
+    ``match_poor``. Where the target is grey, the picture is made grey first.
     """
+    poor = match_poor(picture, target, alpha, target_alpha)
+    if poor is not None:
+        return poor
+    if is_grey(target, target_alpha):
+        picture = nearest_grey(match_covariance(picture, target, alpha, target_alpha))
     channels = [
         _matched(channel, wanted, alpha, target_alpha)
         for channel, wanted in zip(picture[0], target[0], strict=True)
     ]
     return torch.stack(channels)[None].to(picture).clamp(0, 1)
+
+
+def match_poor(
+    picture: Tensor, target: Tensor, alpha: Tensor | None = None, target_alpha: Tensor | None = None
+) -> Tensor | None:
+    """What becomes of a picture where its palette, or the target's, is too poor to be matched.
+
+    A flat target says nothing of colours' relations: the picture stays as it is, where a match
+    would leave nothing of it. A flat picture takes the target's mean. Of one without chroma only
+    the luminance is matched: a tint is no colour. None where both palettes are rich.
+    """
+    (mean, S), (wanted, T) = palette(picture, alpha), palette(target, target_alpha)
+    if spreads(T)[0] <= FLAT:
+        return picture
+    if spreads(S)[0] <= FLAT:
+        return (picture + (wanted - mean).to(picture).view(1, 3, 1, 1)).clamp(0, 1)
+    if spreads(S)[1] <= FLAT:
+        return match_luminance(picture, target, alpha, target_alpha)
+    return None
 
 
 def _matched(

@@ -18,7 +18,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from impasto.config import Axes, Config, Size, split_layer
-from impasto.pictures.color import is_plain
+from impasto.pictures.color import is_plain, nearest_grey
 from impasto.transfer.descent import Point
 from impasto.transfer.losses import (
     DISTANCES,
@@ -258,6 +258,7 @@ class Evaluator:
         side: of a window, in pixels; None is the whole picture at once.
         keep: where the picture stays the photograph, (1, 1, H, W) in [0, 1]; None is nowhere.
         visible: where it counts, likewise; None is everywhere.
+        grey: whether what is looked at is the nearest grey picture.
     """
 
     def __init__(
@@ -269,19 +270,26 @@ class Evaluator:
         side: int | None = None,
         keep: Tensor | None = None,
         visible: Tensor | None = None,
+        grey: bool = False,
     ) -> None:
         self.network = network.going_around(config.around) if config.tileable else network
         self.side = side
         self.kept = None if keep is None else (photograph, keep)
+        self.grey = grey
         self.objective = objective_of(self.network, photograph, regions, config, side, visible)
 
     def __call__(self, x: Tensor) -> Point:
-        if self.kept is None:
-            return point_at(self.network, self.objective, x, self.side)
-        photograph, keep = self.kept
-        shown = torch.lerp(x, photograph, keep)
+        shown = nearest_grey(x) if self.grey else x
+        if self.kept is not None:
+            photograph, keep = self.kept
+            shown = torch.lerp(shown, photograph, keep)
         point = point_at(self.network, self.objective, shown, self.side)
-        return replace(point, x=x.detach(), gradient=point.gradient * (1 - keep))
+        gradient = point.gradient
+        if self.kept is not None:
+            gradient = gradient * (1 - keep)
+        if self.grey:
+            gradient = nearest_grey(gradient)
+        return replace(point, x=x.detach(), gradient=gradient)
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

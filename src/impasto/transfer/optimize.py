@@ -103,6 +103,7 @@ class Subject:
         detail: a picture whose detail each finer scale adds to the enlarged picture, or None.
         keep: where the picture stays the photograph: (1, 1, H, W) in [0, 1], or None.
         visible: where it counts, likewise; None is everywhere.
+        grey: whether the picture is to be grey.
     """
 
     photograph: Sized
@@ -111,6 +112,7 @@ class Subject:
     detail: Sized | None
     keep: Callable[[Size], Tensor | None] = nowhere
     visible: Callable[[Size], Tensor | None] = nowhere
+    grey: bool = False
 
 
 def optimize(
@@ -250,9 +252,8 @@ def evaluator(
 ) -> Evaluator:
     """The function to minimise at one scale."""
     photograph, regions = subject.photograph(scale), subject.regions(scale)
-    return Evaluator(
-        network, photograph, regions, config, side, subject.keep(scale), subject.visible(scale)
-    )
+    keep, visible = subject.keep(scale), subject.visible(scale)
+    return Evaluator(network, photograph, regions, config, side, keep, visible, subject.grey)
 
 
 def hand_on(known: State | None, minimizer: Minimizer, *, begun: bool) -> None:
