@@ -415,3 +415,20 @@ def test_a_job_with_other_settings_is_checked_and_planned_anew(photograph):
             job.with_settings(**{name: other})
     with pytest.raises(ConfigError, match=r"start 'a\.png'"):
         job.with_settings(start="a.png")
+
+
+@pytest.mark.parametrize("settings", [{}, {"color": "luminance"}, {"distance": "gram"}])
+def test_a_flat_photograph_takes_all_of_the_style(settings):
+    card = np.full((64, 64, 3), 128, np.uint8)
+    found = stylize(card, "night-swirls", size=64, backbone="vgg16", iterations=12, **settings)
+    losses = found.recipe.outcome.losses
+    assert not any(name.startswith("content") for name in losses)
+    assert losses["total"] < 0.25
+    inside = found.pixels[:, :, 16:48, 16:48]
+    assert float(inside.mean(1).std()) > 0.05
+
+
+def test_at_no_strength_a_flat_photograph_stays_what_it_is():
+    card = np.full((64, 64, 3), 128, np.uint8)
+    found = stylize(card, "night-swirls", size=64, backbone="vgg16", iterations=2, strength=0.0)
+    assert float((found.pixels - 128 / 255).abs().max()) < 1e-6

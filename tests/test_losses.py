@@ -268,3 +268,16 @@ def test_the_papers_loss_is_its_formulas(exact_network):
         F, S = x[layer][0].flatten(1), painting[layer][0].flatten(1)
         expected = expected + 0.5 * 0.5 * (F @ F.T - S @ S.T).square().sum()
     assert sum(terms.values()) == pytest.approx(expected.item(), rel=1e-11)
+
+
+def test_a_flat_photograph_has_no_content_to_keep_and_any_contrast_has_some():
+    photograph = noise_picture(64, 64)
+    faint = 0.5 + 0.01 * (photograph - photograph.mean((2, 3), keepdim=True))
+    half = 0.5 + (faint - 0.5) * 0.01 / float(faint.std((2, 3), correction=0).max())
+    assert losses.depicted(photograph) == 1
+    assert losses.depicted(half) == pytest.approx(0.25, rel=1e-3)  # of half the deviation
+    assert losses.depicted(torch.full((1, 3, 64, 64), 0.3)) == pytest.approx(0, abs=1e-9)
+    below = torch.zeros(1, 1, 64, 64)
+    below[:, :, 32:] = 1
+    photograph[:, :, 32:] = 0.7
+    assert losses.depicted(photograph, below) == pytest.approx(0, abs=1e-9)

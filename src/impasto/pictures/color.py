@@ -25,11 +25,6 @@ def luminance(picture: Tensor) -> Tensor:
     return (picture * weights.view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
-def is_plain(pixels: Tensor) -> bool:
-    """Whether a picture (1, 3, H, W) is of one colour, as far as anybody can see."""
-    return float(pixels.std((2, 3), correction=0).max()) < ROUNDED
-
-
 def grey(picture: Tensor) -> Tensor:
     """The picture without its colours."""
     return luminance(picture).expand(-1, 3, -1, -1).contiguous()

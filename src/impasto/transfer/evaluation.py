@@ -18,7 +18,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from impasto.config import Axes, Config, Size, split_layer
-from impasto.pictures.color import is_plain, nearest_grey
+from impasto.pictures.color import nearest_grey
 from impasto.transfer.descent import Point
 from impasto.transfer.losses import (
     DISTANCES,
@@ -26,6 +26,7 @@ from impasto.transfer.losses import (
     Objective,
     Part,
     Tally,
+    depicted,
     objective,
     total_variation,
 )
@@ -167,8 +168,6 @@ def objective_of(
 
     Where the photograph is not ``visible``, (1, 1, H, W) in [0, 1], nothing of it counts.
     """
-    if config.tileable and is_plain(photograph) and config.weights()[1]:
-        config = replace(config, alpha=0.0)  # its borders met, and nothing is left to be kept
     style = [layer for layer, _ in config.style_layers]
     content = [layer for layer, _ in config.content_layers]
     paintings = network.bordered()
@@ -189,7 +188,9 @@ def objective_of(
     inside = away_from_borders(photograph, config.around) if config.tileable else None
     shares = at_layers(visible, content, photograph)
     counted = at_layers(both(inside, visible), content, photograph)
-    return replace(objective(maps, parts, config, shares, counted), visible=visible)
+    depicts = depicted(photograph, visible)
+    loss = objective(maps, parts, config, shares, counted, depicts)
+    return replace(loss, visible=visible)
 
 
 def both(one: Tensor | None, other: Tensor | None) -> Tensor | None:

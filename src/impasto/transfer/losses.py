@@ -42,6 +42,9 @@ NOWHERE_LESS: Mapping[str, Tensor] = MappingProxyType({})
 EIGENVALUE_FLOOR = 1e-5
 TAIL = 1e-6  # of a style's variance: patterns so faint that float32 can't tell them from none
 LEAST_GAP = 1e-2  # of a style's variance; two styles nearer than that are one, and float32 noise
+# A channel's deviation, 5 levels of 255: a photograph with less has no content to keep, or only
+# noise's; those with fog or at night have 20 and more.
+FLATNESS = 0.02
 PLAIN = 1e-3  # of the energy: less variance than this is a plain picture, not a unit to divide by
 
 
@@ -87,6 +90,18 @@ def _visible_variation(x: Tensor, visible: Tensor, around: Axes) -> tuple[float,
         step *= pairs
         gradient += (step.roll(1, axis) - step) * (2 / count)
     return total / float(count), gradient
+
+
+def depicted(photograph: Tensor, visible: Tensor | None = None) -> float:
+    """How far a photograph (1, 3, H, W) depicts anything: 1, but nearer to 0 where it is all flat.
+
+    Its contrast over FLATNESS, squared; where it is ``visible``, (1, 1, H, W) in [0, 1]. Features
+    cannot say it: a flat picture's vary too, near its borders, and as content that would be kept.
+    """
+    weights = torch.ones_like(photograph[:, :1]) if visible is None else visible
+    mean = (photograph * weights).sum((2, 3), keepdim=True) / weights.sum()
+    variance = ((photograph - mean).square() * weights).sum((2, 3)) / weights.sum()
+    return min(1.0, float(variance.max()) / FLATNESS**2)
 
 
 class RootTrace(torch.autograd.Function):
@@ -369,6 +384,7 @@ def objective(
     config: Config,
     shares: Mapping[str, Tensor] = NOWHERE_LESS,
     where: Mapping[str, Tensor] = NOWHERE_LESS,
+    depicts: float = 1.0,
 ) -> Objective:
     """The loss that config asks for, from what the network sees of the pictures.
 
@@ -377,7 +393,7 @@ def objective(
     it departs from the paper: content and style are both fractions (of the photograph's feature
     variance lost; of the distance from photograph to painting left, in each region by itself, and
     counted by its area), so that one strength means the same balance at every size, layer set,
-    network, pair and region.
+    network, pair and region. What depicts nothing has no content to lose: the style takes it all.
 
     Args:
         content: the photograph's features at config's content layers.
@@ -385,10 +401,13 @@ def objective(
         config: distance, layers, units, strength, alpha, beta and tv_weight are read.
         shares: by content layer, how much of each position is of the picture; without it, all.
         where: likewise, how much each position counts; without it, its share.
+        depicts: as ``depicted`` says of the photograph. It counts where content is balanced with
+            style: not with an alpha in the paper's units, nor alone.
     """
     sums = config.units == "sums"
     variations = {layer: variation(content[layer], shares.get(layer)) for layer in content}
-    terms = (_paper_terms if sums else _balanced_terms)(content, variations, parts, config)
+    terms_of = _paper_terms if sums else _balanced_terms
+    terms = terms_of(content, variations, parts, config, depicts)
     counted = (
         replace(term, where=where.get(term.layer, shares.get(term.layer)))
         if isinstance(term, Content)
@@ -400,22 +419,32 @@ def objective(
 
 
 def _paper_terms(
-    content: Features, variations: Mapping[str, float], parts: Sequence[Part], config: Config
+    content: Features,
+    variations: Mapping[str, float],
+    parts: Sequence[Part],
+    config: Config,
+    depicts: float,
 ) -> tuple[Content | Style, ...]:
     styles = [weighted(part.styles(config), config.beta) for part in parts]
     alpha = config.alpha
     if alpha is None:  # the balance of strength 0.5, in the paper's units
         whole = sum(w * variations[layer] / 2 for layer, w in config.content_layers)
         style = sum(part.total(terms) for part, terms in zip(parts, styles, strict=True))
-        alpha = CONTENT_AT_HALF * style / whole
+        alpha = depicts * CONTENT_AT_HALF * style / whole
     factors = {layer: alpha / 2 * weight for layer, weight in config.content_layers}
     return (*_contents(content, factors), *chain(*styles))
 
 
 def _balanced_terms(
-    content: Features, variations: Mapping[str, float], parts: Sequence[Part], config: Config
+    content: Features,
+    variations: Mapping[str, float],
+    parts: Sequence[Part],
+    config: Config,
+    depicts: float,
 ) -> tuple[Content | Style, ...]:
     alpha, beta = config.weights()
+    if beta:
+        alpha *= depicts
     content_total = sum(weight for _, weight in config.content_layers)
     least = LEAST_GAP * sum(weight for _, weight in config.style_layers)
     factors = {
