@@ -157,7 +157,8 @@ def _image_samples(opened: Opened, what: str, wanted: Wanted) -> tuple[Array, st
     check_sides(size, what)
     factor = reduction(size, wanted.longest_px)
     wanted.check(image, factor, what)
-    image.draft(None, (image.width // factor, image.height // factor))  # a JPEG: by 2, 4 or 8
+    if factor > 1:  # a JPEG decodes at 1/2, 1/4 or 1/8 by itself
+        image.draft(None, (image.width // factor, image.height // factor))
     left = factor // round(size[1] / image.width)
     samples = deep_samples(image, opened.data, what)
     image.load()
