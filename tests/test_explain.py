@@ -28,8 +28,9 @@ from impasto.job.prepare import prepare
 from impasto.job.session import SCALE_BEGINS, costs
 from impasto.network import weights
 from impasto.pictures import styles
+from impasto.transfer.evaluation import look
 
-SIZE_PX = 64
+SIZE_PX = 80  # sides of both pictures are then multiples of 16, and nothing of them is mirrored
 SETTINGS = {"size": SIZE_PX, "iterations": 5, "backbone": "vgg16", "device": "cpu"}
 EFFORT = explain.Effort(content=(1,) * 5, style=(1,) * 5, rate=3)
 PAINTING = "charcoal"
@@ -41,7 +42,7 @@ PHONE_PX = 380
 def folder_(tmp_path_factory):
     """A photograph, and a report on it."""
     folder = tmp_path_factory.mktemp("explain")
-    PIL.Image.fromarray(data.coffee()).resize((96, 64)).save(folder / "photo.png")
+    PIL.Image.fromarray(data.coffee()).resize((100, 80)).save(folder / "photo.png")
     return folder
 
 
@@ -90,7 +91,7 @@ def kept(report, name):
 
 def pictures_of(photo):
     """Photograph and painting as they are compared, made here from the files."""
-    seen = pictures.resize(pictures.load(photo).pixels, (43, 64))
+    seen = pictures.resize(pictures.load(photo).pixels, (64, 80))
     painting = pictures.load(styles.find(PAINTING)).pixels
     height, width = painting.shape[2:]
     longer = max(height, width)
@@ -191,6 +192,14 @@ def test_layers_have_the_sizes_that_their_maps_have(photo, page, numbers, networ
         assert f"{size[0]} maps, {size[2]} × {size[1]}" in page
 
 
+def test_so_they_have_where_sides_are_no_multiple_of_16(network):
+    maps, _ = look(network, torch.rand(1, 3, 43, 50), None, maps=["conv1_1", "conv4_2"])
+    layers = figures.network_layers(network, (43, 50), configure(**SETTINGS))
+    sizes = {each.name: (each.height, each.width) for each in layers}
+    assert sizes["conv4_2"] == (6, 7)
+    assert all(F.shape[2:] == sizes[name] for name, F in maps.items())
+
+
 def test_a_place_sees_as_many_pixels_as_move_it(network):
     layers = figures.network_layers(network, (256, 256), configure(**SETTINGS))
     for name in ("conv2_2", "conv3_1"):
@@ -213,7 +222,7 @@ def test_the_busiest_maps_are_the_busiest(photo, page, numbers, network):
     order = means.argsort(descending=True)[: len(told)].tolist()
     assert [each["channel"] for each in told] == order
     drawn = picture_with_alt(page, f"Feature map {order[0]} of relu4_1 on the photograph")
-    assert drawn.shape[:2] == (43 // 8, 64 // 8)
+    assert drawn.shape[:2] == (64 // 8, 80 // 8)
 
 
 def test_a_reconstruction_is_measured_against_its_layer(report, photo, page, numbers):
