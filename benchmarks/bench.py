@@ -275,12 +275,12 @@ def as_table(rows: list[Row]) -> str:
     return f"{time.strftime('%Y-%m-%d')}, {about}:\n\n" + "\n".join(lines) + "\n"
 
 
-def write(table: str) -> None:
+def write(table: str, begin: str = BEGIN, end: str = END) -> None:
     """Put the table between its marks in the document."""
     text = DOCUMENT.read_text()
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    DOCUMENT.write_text(f"{before}{BEGIN}{table}{END}{after}")
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    DOCUMENT.write_text(f"{before}{begin}{table}{end}{after}")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ RECIPE = Recipe(
     network=Network("vgg16", "embedded", "1" * 64),
     device="cpu",
     precision="float32",
+    threads=2,
     versions={"torch": "2"},
 )
 

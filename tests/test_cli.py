@@ -401,6 +401,11 @@ BAD = {
         ("photo.png", "charcoal", "--preset", "paper", "--strength", "0.5"),
         "alpha against beta",
     ),
+    "no threads": (("photo.png", "charcoal", "--threads", "0"), "a whole number from 1 to"),
+    "threads of words": (
+        ("photo.png", "charcoal", "--threads", "many"),
+        "a whole number from 1 to",
+    ),
     "a learning rate for L-BFGS": (
         ("photo.png", "charcoal", "--learning-rate", "1"),
         "adam and gd",

@@ -43,6 +43,7 @@ PHOTO = "photo"  # a region that is to stay as photographed
 LAST = -1  # the snapshot of the last iteration, whichever that is
 
 LARGEST_SIZE_PX = 16_384
+MOST_THREADS = 1024  # no machine has more cores that one job could use; a slip rather
 SMALLEST_SIZE_PX = 16  # at which the deepest layers still have one position
 TILE_PX = 16  # a tile's sides are multiples of it: four poolings then halve it without a rest
 # The content's weight against the style's is CONTENT_AT_HALF * ((1 - s) / s)^2 at strength s, both
@@ -78,6 +79,7 @@ SIDE = Number(
     also=f", or {ORIGINAL!r}, or for a texture WIDTHxHEIGHT",
 )
 STYLE_SIZE = Number(SMALLEST_SIZE_PX, LARGEST_SIZE_PX, whole=True, optional=True)
+THREADS = Number(1, MOST_THREADS, whole=True, optional=True)
 STYLE_SCALE, WEIGHT = Number(0.05, 20.0), Number(0.0)
 
 
@@ -212,6 +214,8 @@ class Config:
             it; ``auto`` takes it there. Losses are float32 whatever it is.
         fit: ``whole`` (the picture at once), ``tiles`` (in windows), ``auto`` (windows where the
             whole would not fit the free memory), or the bytes that the work may take.
+        threads: of the CPU's that compute at once; sums, and so the picture's bytes, depend on it.
+            None is as many as this process may use.
         snapshots: iterations, from 1, after which a snapshot is due; -1 is the last.
 
     Raises:
@@ -253,6 +257,7 @@ class Config:
     device: Device = "auto"
     precision: Precision = "auto"
     fit: Annotated[int | str, _fit] = "auto"
+    threads: Annotated[int | None, THREADS] = None
     snapshots: Annotated[tuple[int, ...], _snapshots] = ()
 
     def __post_init__(self) -> None:

@@ -288,6 +288,15 @@ Pyramid = Annotated[
     ),
 ]
 Device = Annotated[str | None, setting("device", "Where it runs.", OPTIMISATION, choices("device"))]
+Threads = Annotated[
+    str | None,
+    setting(
+        "threads",
+        "Of the CPU; left out, as many as this process may use. The bytes depend on it.",
+        OPTIMISATION,
+        "N",
+    ),
+]
 Snapshots = Annotated[
     str | None,
     setting("snapshots", "Iterations to keep a picture of.", OUTPUT, "1,100,last"),

@@ -102,6 +102,8 @@ class Narrator(Bar):
 
     def introduce(self) -> None:
         """Say which pictures, which network, how much work."""
+        from impasto.job.threads import cores
+
         job, config = self.job, self.job.config
         height, width = job.size
         what = job.photograph.name if job.photograph.sha256 else "A texture"
@@ -116,6 +118,8 @@ class Narrator(Bar):
         if config.backbone == "auto" and job.backbone.name == "vgg16":
             hint = " (impasto weights fetch vgg19 gets the paper's)"
         self.say(f"Network: {job.backbone.source}{hint}")
+        if job.threads > (most := cores()):
+            self.say(f"{job.threads} threads on {most} cores wait for each other: it takes longer")
 
     def _tell_plan(self) -> None:
         plan = self.job.plan

@@ -16,7 +16,7 @@ from impasto.cli.work import check_unused, checkpoint_folder, claimed, derived, 
 from impasto.config import PHOTO, Config
 from impasto.errors import PictureError, WeightsError, as_on_disk, printable
 from impasto.job.order import Order, sha256_of
-from impasto.parsing import parse_fit, parse_size
+from impasto.parsing import parse_fit, parse_number, parse_size
 
 if TYPE_CHECKING:
     from impasto.job.recipe import Inputs, Recipe, Source
@@ -67,6 +67,7 @@ def rerun(
     device: Instead = None,
     precision: Instead = None,
     fit: Instead = None,
+    threads: Instead = None,
     quiet: o.Quiet = False,
 ) -> None:
     """Make a picture again from its recipe, or make it larger.
@@ -75,8 +76,9 @@ def rerun(
     impasto rerun draft.png --size 2048 -o large.png[/dim]
 
     At the same size, with the same versions on the same machine, it is byte for
-    byte the same. Photograph and painting are looked for beside PICTURE and in
-    the current folder, by name, and have to be the very same files.
+    byte the same; it takes as many threads as the picture did. Photograph and
+    painting are looked for beside PICTURE and in the current folder, by name,
+    and have to be the very same files.
     """
     from impasto import pictures
     from impasto.job.recipe import Recipe
@@ -84,6 +86,7 @@ def rerun(
     recipe = Recipe.from_json(pictures.read_recipe(picture), f"picture '{picture}'")
     here: dict[str, Any] = {"size": size and parse_size(size), "fit": fit and parse_fit(fit)}
     here |= {"device": device, "precision": precision}
+    here["threads"] = parse_number(threads) if threads else recipe.threads
     here["backbone"] = backbone_of(recipe, backbone, picture)
     look = Finder(picture, recipe.inputs)
     here["start"] = look.one("start", recipe.inputs.start, start)
@@ -114,7 +117,6 @@ def repeat(order: Order, picture: Path, recipe: Recipe, quiet: bool, *, whole: b
     from impasto import pictures
 
     pictures.check_target(order.target, inputs=[picture])
-    before = as_on_disk(picture).read_bytes()
     folder = checkpoint_folder(order.target, quiet=quiet)
     windows = recipe.outcome.windows_px if recipe.outcome and whole else ()
     with claimed(order.target, folder):
@@ -122,20 +124,26 @@ def repeat(order: Order, picture: Path, recipe: Recipe, quiet: bool, *, whole: b
         note = " ".join(filter(None, (differences(recipe), overwritten)))
         run(order, folder, None, note, quiet, windows)
     if whole and not quiet:
-        typer.echo(likeness(before, order.target))
+        typer.echo(likeness(picture, order.target, recipe))
 
 
-def likeness(before: bytes, target: Path) -> str:
-    """How far a picture is what it was."""
-    import io
+def likeness(before: Path, target: Path, recipe: Recipe) -> str:
+    """How far a picture is what it was, by the recipe, and why not where the recipe cannot say."""
+    import torch
 
-    import PIL.Image
+    from impasto import pictures
 
-    if target.read_bytes() == before:
+    if target.read_bytes() == as_on_disk(before).read_bytes():
         return "Byte for byte the same."
-    with PIL.Image.open(io.BytesIO(before)) as old, PIL.Image.open(target) as new:
-        if old.mode == new.mode and old.tobytes() == new.tobytes():
-            return "The same picture; its file differs in what its recipe says, such as names."
+    loaded = [pictures.load(path) for path in (before, target)]  # in 16 bits, where it has them
+    old, new = ([t for t in (each.pixels, each.alpha) if t is not None] for each in loaded)
+    if len(old) == len(new) and all(map(torch.equal, old, new)):
+        return "The same picture; its file differs in what its recipe says, such as names."
+    if recipe.threads is None:  # as older versions wrote it
+        return (
+            "Not the same picture to the byte: how many threads made it is not in its recipe, "
+            "and each number rounds otherwise (--threads N tries another)."
+        )
     return "Not the same picture to the byte."
 
 

@@ -56,6 +56,7 @@ def stylize(
     device: o.Device = None,
     precision: o.Precision = None,
     fit: o.Fit = None,
+    threads: o.Threads = None,
     snapshots: o.Snapshots = None,
     snapshot_dir: o.SnapshotDir = None,
     timeline: o.Timeline = None,

@@ -160,7 +160,9 @@ def run(
     from impasto.job.session import Session
     from impasto.timeline import Timeline
 
-    job = _checked(order, before.windows if before else windows)
+    if before:
+        order, windows = order.with_threads(before.recipe.threads), before.windows
+    job = _checked(order, windows)
     keeper = job.keeper(folder, order.to_json(folder), before) if folder else None
     timeline = Timeline(job, order.timeline, folder, before) if order.timeline else None
     narrator = Narrator(job, quiet=quiet)

@@ -18,7 +18,7 @@ from torch import Tensor
 from impasto import pictures
 from impasto.config import LAST, STARTS, Config, Size
 from impasto.errors import ConfigError, DivergenceError, PictureError, did_you_mean
-from impasto.job import memory
+from impasto.job import memory, threads
 from impasto.job.checkpoint import Checkpoint, Keeper, check_fits, check_folder
 from impasto.job.plan import Plan, plan, work_bytes
 from impasto.job.recipe import Network, Recipe
@@ -44,6 +44,7 @@ CAST = (
     "size",
     "style_scale",
     "style_weights",
+    "threads",
     "tileable",
 )
 RUN_ERRORS = (DivergenceError, MemoryError, RuntimeError)  # torch out of memory is a RuntimeError
@@ -101,6 +102,7 @@ class Job:
         size: (height, width) of the result.
         plan: whole or in windows, and the memory that it will take.
         config: every setting.
+        threads: how many compute at once, on the CPU.
         windows: that it is computed in, where not as planned.
     """
 
@@ -111,6 +113,7 @@ class Job:
     size: Size
     plan: Plan
     config: Config
+    threads: int
     windows: Windows = ()
 
     @classmethod
@@ -122,8 +125,11 @@ class Job:
         dtype: torch.dtype,
         size: Size,
         config: Config,
+        count: int,
     ) -> Job:
         """The job of these, once they are known to fit, planned by the memory that there is.
+
+        ``count`` is how many threads compute at once, on the CPU.
 
         Raises:
             ConfigError: a layer that the network has not, a picture too small for the layers, or
@@ -140,7 +146,7 @@ class Job:
             free_bytes=memory.free_bytes(device),
             **scene.extent,
         )
-        return cls(scene, backbone, device, dtype, size, planned, config)
+        return cls(scene, backbone, device, dtype, size, planned, config, count)
 
     def with_settings(self, size: Size | None = None, **settings: Any) -> Job:
         """The job of the same pictures with other settings, checked and planned anew.
@@ -163,7 +169,8 @@ class Job:
             )
             raise ConfigError(given, "", "prepare another job")
         scene = replace(self.scene, start=None) if config.start in STARTS else self.scene
-        return Job.of(scene, self.backbone, self.device, self.dtype, size or self.size, config)
+        size = size or self.size
+        return Job.of(scene, self.backbone, self.device, self.dtype, size, config, self.threads)
 
     @property
     def photograph(self) -> Picture:
@@ -177,13 +184,14 @@ class Job:
     def steps(self, after: Step | None = None) -> Iterator[Step]:
         """The optimisation, one Step an iteration: all, or those after one of the same job.
 
-        Nothing runs between steps.
+        Nothing runs between steps, and PyTorch has its caller's number of threads there.
         """
         network = network_of(self.backbone, self.config).lowered(self.dtype).to(self.device)
         after = after.to(self.device) if after else None
         windows = self.windows or ((1, self.plan.side),)
         steps = optimize(network, self._subject(), self.size, self.config, after, windows)
-        return (replace(step, finish=self._finish) for step in steps)
+        paced = threads.paced(steps, self.threads)
+        return (replace(step, finish=self._finish) for step in paced)
 
     def first(self) -> Tensor:
         """What the optimisation starts from, at the first scale, (1, 3, h, w), as steps show it."""
@@ -296,7 +304,8 @@ class Job:
     def recipe(self) -> Recipe:
         """All that decides the picture."""
         settings = asdict(self.config)
-        settings.pop("snapshots")
+        for name in ("snapshots", "threads"):  # which decide nothing; how many it were is below
+            settings.pop(name)
         for name in ("backbone", "start"):  # where they are paths: the file's name
             settings[name] = Path(settings[name]).name
         return Recipe(
@@ -306,6 +315,7 @@ class Job:
             network=Network(self.backbone.name, self.backbone.source, self.backbone.sha256),
             device=str(self.device),
             precision=str(self.dtype).removeprefix("torch."),
+            threads=self.threads,
             versions={"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
         )
 

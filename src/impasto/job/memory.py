@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import torch
 
+from impasto.job import cgroups
+
 SAFE_SHARE = 0.9  # of what is free, that work may be planned with: other programs want some too
-CGROUPS = Path("/sys/fs/cgroup")
-OWN_CGROUP = Path("/proc/self/cgroup")
 
 # glibc's mallopt parameters, from its malloc.h.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4
@@ -44,26 +44,13 @@ def used_bytes(device: torch.device) -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def container_bytes(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> Iterator[int]:
+def container_bytes(root: Path = cgroups.ROOT, own: Path = cgroups.OWN) -> Iterator[int]:
     """What each control group that this process is in has left, where one has a limit (Linux).
 
     Pages of files that were read count as used there, but are given up when memory is wanted.
     """
-    with suppress(OSError):
-        for line in own.read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            for folder in _upwards(root, controllers, path):
-                yield from _left(folder)
-
-
-def _upwards(root: Path, controllers: str, path: str) -> list[Path]:
-    """The group's folder and those of the groups around it; version 1 has one tree for memory."""
-    if controllers and "memory" not in controllers.split(","):
-        return []
-    root = root / "memory" if controllers else root
-    inner = root / path.lstrip("/")
-    # In a container its own group is often the root of what can be seen.
-    return [inner, *(each for each in inner.parents if root in (each, *each.parents))]
+    for folder in cgroups.folders("memory", root, own):
+        yield from _left(folder)
 
 
 def _left(folder: Path) -> Iterator[int]:

@@ -76,6 +76,14 @@ class Order:
                     given = f"{path} would be among the paintings of '{each}'"
                     raise ConfigError(given, "", "choose another place")
 
+    def with_threads(self, count: int | None) -> Order:
+        """The order with as many threads as another run had, unless a number is asked for.
+
+        Another number sums in another order, and the bytes would differ.
+        """
+        threads = self.config.threads or count
+        return replace(self, config=replace(self.config, threads=threads))
+
     def prepare(self) -> Job:
         """The job, checked."""
         from impasto.job.casting import Masks

@@ -7,6 +7,7 @@ import torch
 from impasto import pictures
 from impasto.config import Config, Size, whole_tiles
 from impasto.errors import ConfigError
+from impasto.job import threads
 from impasto.job.casting import Masks, Several, compose
 from impasto.job.job import Job
 from impasto.network import weights
@@ -30,12 +31,14 @@ def prepare(
     Raises:
         ImpastoError: of its children the one that fits.
     """
-    scene = compose(content, style, config, masks)
+    count = config.threads or threads.default()
+    with threads.using(count):
+        scene = compose(content, style, config, masks)
     size = scene.photograph.size if content is None else output_size(scene.photograph.size, config)
     backbone = weights.resolve(config.backbone)
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
-    return Job.of(scene, backbone, device, dtype, size, config)
+    return Job.of(scene, backbone, device, dtype, size, config, count)
 
 
 def output_size(photograph: Size, config: Config) -> Size:

@@ -133,6 +133,7 @@ class Recipe:
         network: that looked.
         device: such as ``cpu``.
         precision: of the network's features.
+        threads: how many computed at once, on the CPU; None where an early recipe does not say.
         versions: of Python and of the packages that bytes may depend on, by name.
         outcome: None before the run.
         bits: a channel of the file that it is in; None outside one.
@@ -144,6 +145,7 @@ class Recipe:
     network: Network
     device: str
     precision: str
+    threads: int | None
     versions: Mapping[str, str]
     outcome: Outcome | None = None
     bits: int | None = None
@@ -164,6 +166,7 @@ class Recipe:
             "inputs": self.inputs.to_json(),
             "device": self.device,
             "precision": self.precision,
+            "threads": self.threads,
             "versions": self.versions,
         }
         if self.outcome:
@@ -213,6 +216,7 @@ class Recipe:
             network=Network(**known["backbone"]),
             device=known["device"],
             precision=known["precision"],
+            threads=known.get("threads"),
             versions=dict(known["versions"]),
             outcome=outcome,
             bits=known.get("bits"),

@@ -19,8 +19,8 @@ from torch import Tensor
 from impasto.config import BORDERED, Axes, Size
 
 BOTH_AXES: Mapping[str, Any] = MappingProxyType(
-    {"axes": (2, 3), "norm": "ortho", "workers": -1}
-)  # of height and width, on every core
+    {"axes": (2, 3), "norm": "ortho"}
+)  # of height and width
 # In cycles a pixel: the inverse curvature is 1 / (frequency + this). Measured from pairs of steps
 # and gradient changes on three pairs of pictures at 128 and 256 px: 1 / frequency from 0.01 to 0.7.
 LOWEST_FREQUENCY = 0.01
@@ -136,7 +136,7 @@ def to_waves(picture: Tensor) -> Tensor:
     are seen as strips of foreign colour.
     """
     if picture.device.type == "cpu":
-        return torch.from_numpy(dctn(picture.numpy(), **BOTH_AXES))
+        return torch.from_numpy(dctn(picture.numpy(), workers=torch.get_num_threads(), **BOTH_AXES))
     down, across = (cosines(length).to(picture) for length in picture.shape[2:])
     return down @ picture @ across.T
 
@@ -144,7 +144,7 @@ def to_waves(picture: Tensor) -> Tensor:
 def from_waves(waves: Tensor) -> Tensor:
     """The picture that has this transform."""
     if waves.device.type == "cpu":
-        return torch.from_numpy(idctn(waves.numpy(), **BOTH_AXES))
+        return torch.from_numpy(idctn(waves.numpy(), workers=torch.get_num_threads(), **BOTH_AXES))
     down, across = (cosines(length).to(waves) for length in waves.shape[2:])
     return down.T @ waves @ across
 
