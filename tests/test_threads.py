@@ -16,6 +16,7 @@ import torch
 from conftest import impasto, noise_picture
 from impasto import pictures, stylize
 from impasto.job import checkpoint, threads
+from impasto.measure import appraise
 from impasto.transfer.preconditioner import from_waves, to_waves
 
 QUICK = ("--size", "64", "--iterations", "4", "--backbone", "vgg16")
@@ -168,6 +169,21 @@ def test_more_threads_than_cores_are_used_and_said_to_be_slow(folder, capsys, mo
     assert "2 threads on 1 core" in impasto(capsys, "rerun", "a.png").err
     assert pictures.read_recipe("a-again.png")["threads"] == 2
     assert "threads" not in impasto(capsys, *words, "--threads", 1).err
+
+
+def test_pictures_are_measured_within_the_quota_too(folder, capsys, monkeypatch, host):
+    seen = []
+    measure = appraise.measure
+
+    def counted(*given):
+        seen.append(torch.get_num_threads())
+        return measure(*given)
+
+    monkeypatch.setattr(appraise, "measure", counted)
+    monkeypatch.setattr(threads, "quotas", lambda: iter([1.0]))
+    impasto(capsys, "evaluate", "photo.png", "--content", "photo.png", "--size", 64)
+    impasto(capsys, "compare", "photo.png", "photo.png", "--content", "photo.png", "--size", 64)
+    assert seen == [1, 1, 1]
 
 
 def pixels(name):

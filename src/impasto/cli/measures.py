@@ -57,10 +57,11 @@ def evaluate(
 
     What each number says, and what it does not: docs/measures.md.
     """
+    from impasto.job.threads import default, paced
     from impasto.measure.appraise import Appraiser
 
     _check_wanted(content, style)
-    appraisal = Appraiser(content, style, size=size)(picture)
+    (appraisal,) = paced(map(Appraiser(content, style, size=size), [picture]), default())
     tell_notes([appraisal])
     if as_json:
         typer.echo(json.dumps(as_dict(appraisal), indent=2))
@@ -92,12 +93,14 @@ def compare(
 
     Sorted by the score where there are a photograph and a painting; else by what there is.
     """
+    from impasto.job.threads import default, paced
     from impasto.measure.appraise import Appraiser
 
     _check_wanted(content, style)
     key = parse_key(by)
     appraiser = Appraiser(content, style, size=size)
-    appraisals = [(str(path), appraiser(path)) for path in pictures]
+    found = paced(map(appraiser, pictures), default())
+    appraisals = [(str(path), each) for path, each in zip(pictures, found, strict=True)]
     tell_notes([appraisal for _, appraisal in appraisals])
     key = key or _default_key(appraisals[0][1].measures)
     ranked = ranking(appraisals, key)
