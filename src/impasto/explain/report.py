@@ -13,6 +13,7 @@ from impasto.errors import ConfigError, PictureError
 from impasto.explain import findings, page
 from impasto.explain.runs import EFFORTS, KEPT, Effort, Part, Run, kept, obtained, parts, path_of
 from impasto.job.prepare import prepare as prepare_job
+from impasto.modes import own_modes
 from impasto.pictures import PictureSource
 from impasto.transfer.optimize import Step
 
@@ -73,6 +74,7 @@ def explain(
     return write(report, runs)
 
 
+@own_modes()
 def prepare(
     photo: PictureSource,
     painting: PictureSource,
@@ -125,6 +127,7 @@ def beginning(path: Path) -> str:
         return file.read(LOOKED_AT_CHARACTERS)
 
 
+@own_modes()
 def write(report: Report, runs: Mapping[str, Run]) -> Path:
     """Write the page and its numbers, and give the page's path.
 

@@ -16,7 +16,7 @@ from impasto.config import PHOTO, STARTS, TILE_PX, Axes, Config, Size, scale_siz
 from impasto.errors import ConfigError, PictureError, did_you_mean
 from impasto.job import memory
 from impasto.job.recipe import Inputs, Source
-from impasto.job.scene import Area, Painting, Scene
+from impasto.job.scene import Area, Painting, Scene, noise_of
 from impasto.pictures import Picture, PictureSource, color, labels, masks, styles
 from impasto.pictures.masks import Key, Mask
 
@@ -133,8 +133,7 @@ def canvas(config: Config, given: Masks) -> Picture:
             f"the sides that it goes around are multiples of {TILE_PX} px",
             f"try {w}x{h}",
         )
-    generator = torch.Generator().manual_seed(config.seed)
-    return Picture(torch.rand((1, 3, height, width), generator=generator), None, "noise", "")
+    return Picture(noise_of((height, width), config.seed), None, "noise", "")
 
 
 def inputs_of(photograph: Picture, paintings: Sequence[Painting], start: Picture | None) -> Inputs:
@@ -543,6 +542,6 @@ def palette(paintings: Sequence[Painting]) -> tuple[Tensor, Tensor | None]:
     together = torch.cat([picture.at(side) for picture in given], dim=3)
     if all(picture.alpha is None for picture in given):
         return together, None
-    full = torch.ones((1, 1, *side))
+    full = torch.ones((1, 1, *side), dtype=torch.float32, device="cpu")
     alphas = [full if p.alpha is None else pictures.resize(p.alpha, side) for p in given]
     return together, torch.cat([alpha / alpha.mean() for alpha in alphas], dim=3)

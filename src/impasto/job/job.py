@@ -23,6 +23,7 @@ from impasto.job.checkpoint import Checkpoint, Keeper, check_fits, check_folder
 from impasto.job.plan import Plan, plan, work_bytes
 from impasto.job.recipe import Network, Recipe
 from impasto.job.scene import Scene
+from impasto.modes import made_in_own_modes, own_modes
 from impasto.network import weights
 from impasto.network.vgg import VGG, convolution_names, minimum_side_px
 from impasto.pictures import Picture, color
@@ -186,13 +187,15 @@ class Job:
 
         Nothing runs between steps, and PyTorch has its caller's number of threads there.
         """
-        network = network_of(self.backbone, self.config).lowered(self.dtype).to(self.device)
-        after = after.to(self.device) if after else None
-        windows = self.windows or ((1, self.plan.side),)
-        steps = optimize(network, self._subject(), self.size, self.config, after, windows)
+        with own_modes():
+            network = network_of(self.backbone, self.config).lowered(self.dtype).to(self.device)
+            after = after.to(self.device) if after else None
+            windows = self.windows or ((1, self.plan.side),)
+            steps = optimize(network, self._subject(), self.size, self.config, after, windows)
         paced = threads.paced(steps, self.threads)
-        return (replace(step, finish=self._finish) for step in paced)
+        return made_in_own_modes(replace(step, finish=self._finish) for step in paced)
 
+    @own_modes()
     def first(self) -> Tensor:
         """What the optimisation starts from, at the first scale, (1, 3, h, w), as steps show it."""
         scale, _ = schedule(self.size, self.config)[0]
@@ -255,6 +258,7 @@ class Job:
         assert last is not None, "every schedule has an iteration"
         return self._result(last, history, stopped)
 
+    @own_modes()
     def _result(self, last: Step, history: list[dict[str, Any]], stopped: str | None) -> Result:
         pixels = last.pixels
         if last.scale != self.size:  # stopped at a coarser scale
@@ -267,6 +271,7 @@ class Job:
         recipe, credits = self.recipe.after(last, history), self.photograph.credits
         return Result(pixels, alpha, history, recipe, stopped, credits)
 
+    @own_modes()
     def _finish(self, pixels: Tensor) -> Tensor:
         """The picture to show, of the pixels that were optimised, (1, 3, h, w) on the CPU."""
         original, size = self.scene.original, (pixels.shape[2], pixels.shape[3])

@@ -10,10 +10,12 @@ from impasto.errors import ConfigError
 from impasto.job import threads
 from impasto.job.casting import Masks, Several, compose
 from impasto.job.job import Job
+from impasto.modes import own_modes
 from impasto.network import weights
 from impasto.pictures import PictureSource
 
 
+@own_modes()
 def prepare(
     content: PictureSource | None,
     style: PictureSource | Several,

@@ -171,11 +171,8 @@ class Scene:
         """What the optimisation starts from, and the picture whose detail finer scales add."""
 
         def noise(scale: Size) -> Tensor:
-            generator = torch.Generator().manual_seed(config.seed)  # on the CPU: the same
-            grain = torch.rand(
-                (1, 1 if self.grey else 3, *scale), generator=generator
-            )  # everywhere
-            return grain.to(device).expand(-1, 3, -1, -1).contiguous()
+            grain = noise_of(scale, config.seed, 1 if self.grey else 3).to(device)
+            return grain.expand(-1, 3, -1, -1).contiguous()
 
         def grained(scale: Size) -> Tensor:
             picture = photograph(scale)
@@ -262,6 +259,13 @@ def moved(sample: Sample, device: torch.device) -> Sample:
 def region_at(where: Tensor, size: Size) -> Tensor:
     """A region at this (height, width), with soft edges."""
     return masks.feathered(pictures.resize(where, size))
+
+
+def noise_of(size: Size, seed: int, channels: int = 3) -> Tensor:
+    """Noise of this (height, width), even in [0, 1]: from the CPU, so the same on every device."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    shape = (1, channels, *size)
+    return torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu")
 
 
 def sized(picture: Tensor) -> Sized:

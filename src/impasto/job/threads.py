@@ -18,7 +18,9 @@ from typing import TypeVar, cast
 
 import torch
 
+from impasto.errors import ConfigError
 from impasto.job import cgroups
+from impasto.modes import was_forked
 
 T = TypeVar("T")
 OWN_THREADS = Path("/proc/self/task")
@@ -65,7 +67,17 @@ def quotas(root: Path = cgroups.ROOT, own: Path = cgroups.OWN) -> Iterator[float
 
 @contextmanager
 def using(count: int) -> Iterator[None]:
-    """Let PyTorch use so many threads meanwhile, and then as many as before."""
+    """Let PyTorch use so many threads meanwhile, and then as many as before.
+
+    Raises:
+        ConfigError: more than one in a process that was forked: it would wait for ever.
+    """
+    if count > 1 and was_forked():
+        raise ConfigError(
+            f"{count} threads in a process that was forked from one that had computed",
+            "one thread is all that it can have",
+            "set `threads` to 1, or start the process by spawn",
+        )
     before = torch.get_num_threads()
     if before == count:
         yield
@@ -163,7 +175,9 @@ def _idle(count: int, ready: threading.Event, over: threading.Event) -> None:
         with suppress(OSError, AttributeError):  # a PyTorch without OpenMP
             torch.get_num_threads()  # sets this thread's number, which the next line changes
             ctypes.CDLL(torch._C.__file__).omp_set_num_threads(count)  # this thread's alone
-            torch.ones(count * GRAIN)  # work for all of them, once
+            torch.ones(
+                count * GRAIN, dtype=torch.float32, device="cpu"
+            )  # work for all of them, once
     finally:
         ready.set()
     over.wait()

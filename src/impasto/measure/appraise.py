@@ -14,6 +14,7 @@ from impasto import pictures
 from impasto.config import TILE_PX, Config, Size, scale_size
 from impasto.errors import PictureError
 from impasto.measure.metrics import Measures, measure
+from impasto.modes import own_modes
 from impasto.network import weights
 from impasto.network.vgg import VGG
 from impasto.pictures import Picture, PictureSource, styles
@@ -55,6 +56,7 @@ class Appraiser:
         PictureError: one that can't be read.
     """
 
+    @own_modes()
     def __init__(
         self,
         content: PictureSource | None = None,
@@ -73,6 +75,7 @@ class Appraiser:
         found, heads = weights.perceptual()
         self.network, self.heads = VGG(found.state), heads
 
+    @own_modes()
     def __call__(self, source: PictureSource) -> Appraisal:
         """The appraisal of one picture.
 

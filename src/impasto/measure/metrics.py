@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from impasto.config import CONTENT_AT_HALF
+from impasto.modes import own_modes
 from impasto.network.vgg import VGG
 from impasto.transfer.evaluation import at_layers, look
 from impasto.transfer.losses import LEAST_GAP, total_variation, variation, wasserstein
@@ -72,6 +73,7 @@ class Measures:
         return CONTENT_AT_HALF * self.lost + self.style_left
 
 
+@own_modes()
 def measure(
     network: VGG,
     heads: Sequence[Tensor],

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from impasto.config import Axes, Size
+from impasto.modes import own_modes
 
 PATCH_PX = 4  # a side of the outputs that are made together
 KERNEL_PX = 3
@@ -55,12 +56,13 @@ class Transforms(NamedTuple):
 
 def vandermonde(points: list[float], columns: int) -> Tensor:
     """Powers 0 ... columns - 1 of the points, and for infinity the leading coefficient."""
-    powers = torch.tensor([[point**power for power in range(columns)] for point in points])
-    infinity = torch.eye(columns)[-1:]
-    return torch.cat([powers, infinity]).double()
+    powers = [[point**power for power in range(columns)] for point in points]
+    infinity = [0.0] * (columns - 1) + [1.0]
+    return torch.tensor([*powers, infinity], dtype=torch.float64, device="cpu")
 
 
 @cache
+@own_modes()  # what is cached is for whoever comes next
 def transforms() -> tuple[Transforms, Transforms]:
     """For the convolution, and for its gradient with the very same transformed kernel.
 
@@ -70,7 +72,7 @@ def transforms() -> tuple[Transforms, Transforms]:
     """
     points = list(POINTS)
     scale = [math.prod(p - q for q in points if q != p) for p in points] + [1.0]
-    unit = torch.tensor(scale, dtype=torch.float64)[:, None]
+    unit = torch.tensor(scale, dtype=torch.float64, device="cpu")[:, None]
     inputs = torch.linalg.inv(vandermonde(points, WINDOW_PX)).T
     ahead = Transforms(
         vandermonde(points, KERNEL_PX) / unit, inputs * unit, vandermonde(points, PATCH_PX).T
@@ -78,7 +80,8 @@ def transforms() -> tuple[Transforms, Transforms]:
     reciprocals = [1 / p for p in points if p] + [0.0]  # and infinity, of 0; 0 is infinity's
     order = [len(points), *range(len(points))]
     inverse = torch.linalg.inv(vandermonde(reciprocals, WINDOW_PX)).T[order]
-    turned = torch.tensor([1.0, *(r**2 for r in reciprocals[:-1]), 1.0])[:, None].double()
+    squares = [1.0, *(r**2 for r in reciprocals[:-1]), 1.0]
+    turned = torch.tensor(squares, dtype=torch.float64, device="cpu")[:, None]
     back = vandermonde(reciprocals, PATCH_PX)[order].T
     return ahead, Transforms(ahead.kernel, inverse * turned * unit, back)
 
@@ -258,6 +261,7 @@ def _put(patches: Tensor, place: Tensor, relu: bool) -> None:
 
 
 @cache
+@own_modes()
 def matrices(dtype: torch.dtype) -> tuple[Transforms, Transforms]:
     """``transforms`` in another type."""
     ahead, back = (Transforms(*(m.to(dtype) for m in each)) for each in transforms())

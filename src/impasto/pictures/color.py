@@ -21,7 +21,7 @@ FAINT = 1e-4  # of a palette's largest variance: a hundredth of its contrast is 
 
 def luminance(picture: Tensor) -> Tensor:
     """Y of YIQ, (1, 1, H, W) in [0, 1]."""
-    weights = torch.tensor(LUMA).to(picture)
+    weights = torch.tensor(LUMA, dtype=picture.dtype, device=picture.device)
     return (picture * weights.view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 

@@ -137,9 +137,9 @@ def tells_apart(numbers: Tensor, levels: Tensor) -> bool:
     settled = inner >= least
     if settled.sum() * 2 < len(known):
         return False
-    looks = torch.empty(len(known), 3)
+    looks = torch.empty((len(known), 3), dtype=torch.float32, device=levels.device)
     looks[place.flatten()] = levels.flatten(1).T.float()
     if (looks - looks[0]).abs().max() > SAME_LEVELS:  # else nothing is drawn but labels
         looks = looks[settled]
-    apart = torch.cdist(looks, looks, p=torch.inf) + torch.eye(len(looks)) * LARGEST_LABEL
+    apart = torch.cdist(looks, looks, p=torch.inf).fill_diagonal_(LARGEST_LABEL)
     return bool((apart <= SAME_LEVELS).any())

@@ -338,7 +338,7 @@ def is_smooth(levels: Tensor, ends: Tensor) -> bool:
     """Whether there is much between two colours (2, 3), and what there is has no edges."""
     away = torch.stack([(levels - end[:, None, None]).abs().amax(0) for end in ends])
     between = (away > SAME_LEVELS).all(0)
-    bend = torch.zeros(between.shape, dtype=torch.bool)
+    bend = torch.zeros_like(between)
     bend[1:-1] |= levels.diff(n=2, dim=1).abs().amax(0) > BEND_LEVELS
     bend[:, 1:-1] |= levels.diff(n=2, dim=2).abs().amax(0) > BEND_LEVELS
     count = int(between.sum())
@@ -376,7 +376,7 @@ def memberships(pixels: Tensor, colours: Sequence[Colour]) -> Tensor:
 
     A pixel is taken for the mixture of two colours that comes nearest to it.
     """
-    known = torch.tensor(colours, dtype=torch.float32)
+    known = torch.tensor(colours, dtype=pixels.dtype, device=pixels.device)
     alone = torch.cdist(pixels, known)
     best, first = alone.min(1)
     second, part = first.clone(), torch.ones_like(best)
@@ -388,7 +388,7 @@ def memberships(pixels: Tensor, colours: Sequence[Colour]) -> Tensor:
         best, part = torch.where(better, off, best), torch.where(better, mixed, part)
         first = torch.where(better, a, first)
         second = torch.where(better, b, second)
-    shares = torch.zeros(len(pixels), len(colours))
+    shares = pixels.new_zeros(len(pixels), len(colours))
     shares.scatter_add_(1, first[:, None], part[:, None])
     return shares.scatter_add_(1, second[:, None], 1 - part[:, None])
 

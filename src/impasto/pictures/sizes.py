@@ -224,8 +224,9 @@ def _smooth(exact: Tensor) -> Tensor:
         jump = exact.narrow(axis, last, 1) - exact.narrow(axis, 0, 1)
         jumps.narrow(axis, 0, 1).add_(jump)
         jumps.narrow(axis, last, 1).sub_(jump)
-    down = 2 * torch.cos(2 * torch.pi * torch.fft.fftfreq(height, dtype=torch.double))
-    across = 2 * torch.cos(2 * torch.pi * torch.fft.rfftfreq(width, dtype=torch.double))
+    down = torch.fft.fftfreq(height, dtype=exact.dtype, device=exact.device)
+    across = torch.fft.rfftfreq(width, dtype=exact.dtype, device=exact.device)
+    down, across = (2 * torch.cos(2 * torch.pi * each) for each in (down, across))
     laplacian = down[:, None] + across - 4
     laplacian[0, 0] = 1  # the mean is no jump's
     smooth: Tensor = torch.fft.irfft2(torch.fft.rfft2(jumps) / laplacian, s=(height, width))

@@ -42,7 +42,7 @@ class Sums:
 
     def __init__(self) -> None:
         self.positions = 0.0
-        self.first = self.second = torch.zeros(1, dtype=torch.float64)
+        self.first = self.second = torch.zeros(1, dtype=torch.float64, device="cpu")
         self.dtype = torch.float32
 
     def add(self, F: Tensor, where: Tensor | None = None) -> None:

@@ -105,14 +105,16 @@ TINY = torch.finfo(torch.float32).tiny
 
 def frequencies_of(size: Size, around: Axes) -> tuple[Tensor, Tensor]:
     """In cycles a pixel, of the waves that a picture is filtered in, down and across."""
+    exact, cpu = torch.float64, "cpu"
     if not any(around):
-        down, across = (torch.arange(length).double() / (2 * length) for length in size)
+        places = (torch.arange(length, dtype=exact, device=cpu) for length in size)
+        down, across = (place / (2 * len(place)) for place in places)
         return down, across
     height, width = (
         length if joined else 2 * length for length, joined in zip(size, around, strict=True)
     )
-    exact = torch.float64
-    return torch.fft.fftfreq(height, dtype=exact).abs(), torch.fft.rfftfreq(width, dtype=exact)
+    down = torch.fft.fftfreq(height, dtype=exact, device=cpu).abs()
+    return down, torch.fft.rfftfreq(width, dtype=exact, device=cpu)
 
 
 def filtered_around(picture: Tensor, factors: Tensor, around: Axes) -> Tensor:
@@ -151,8 +153,8 @@ def from_waves(waves: Tensor) -> Tensor:
 
 def cosines(length: int) -> Tensor:
     """The transform as a matrix, float64, a frequency a row: PyTorch has no other for a GPU."""
-    places, frequencies = torch.arange(length) + 0.5, torch.arange(length)[:, None]
-    waves: Tensor = torch.cos(frequencies.double() * places.double() * (torch.pi / length))
+    count = torch.arange(length, dtype=torch.float64, device="cpu")
+    waves: Tensor = torch.cos(count[:, None] * (count + 0.5) * (torch.pi / length))
     waves[0] /= 2**0.5
     return waves.mul_((2 / length) ** 0.5)
 

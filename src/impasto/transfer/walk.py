@@ -282,7 +282,7 @@ def extended_size(size: Size) -> Size:
 
 def mirrored(length: int, whole: int) -> Tensor:
     """Which of so many positions is seen at each of ``whole``, forth and back in turns."""
-    place = torch.arange(whole) % (2 * length)
+    place = torch.arange(whole, dtype=torch.int64, device="cpu") % (2 * length)
     return torch.minimum(place, 2 * length - 1 - place)
 
 

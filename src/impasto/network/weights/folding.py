@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -65,11 +65,16 @@ def layout_by_numbers(found: Found) -> str | None:
     """The layout of a PyTorch file by its first numbers; None where they are not known ones."""
     start = found.tensors["conv1_1.weight"].double()[:3, 0, 0, 0]
     for known in FINGERPRINTS:
-        wanted = torch.tensor(known.start).double()
+        wanted = torch.tensor(known.start, dtype=torch.float32, device="cpu").double()
         same = torch.allclose(start, wanted, rtol=0, atol=FINGERPRINT_TOLERANCE)
         if same and known.architecture == found.architecture:
             return known.layout
     return None
+
+
+def colours(values: Sequence[float]) -> Tensor:
+    """A number a colour, (3,), in float64."""
+    return torch.tensor(values, dtype=torch.float64, device="cpu")
 
 
 def fold(found: Found, layout: Layout) -> State:
@@ -83,8 +88,8 @@ def fold(found: Found, layout: Layout) -> State:
         raise ValueError("neither the file nor its layout states a mean")
     rgb = [layout.channels.index(colour) for colour in "RGB"]
     axes = [layout.axes.index(axis) for axis in "OIHW"]
-    state = {"mean": (torch.tensor(mean, dtype=torch.float64)[rgb] / layout.white).float()}
-    gain = (layout.white / torch.tensor(layout.deviation, dtype=torch.float64))[rgb]
+    state = {"mean": (colours(mean)[rgb] / layout.white).float()}
+    gain = (layout.white / colours(layout.deviation))[rgb]
     for name in convolutions(found.architecture):
         weight = found.tensors[f"{name}.weight"].permute(axes)
         if name == "conv1_1":

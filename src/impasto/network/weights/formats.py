@@ -77,8 +77,8 @@ def _read_matconvnet(path: Path) -> Found:
     for layer in file["layers"]:
         name = str(getattr(layer, "name", ""))
         if re.fullmatch(r"conv\d_\d", name):
-            tensors[f"{name}.weight"] = torch.as_tensor(layer.weights[0])
-            tensors[f"{name}.bias"] = torch.as_tensor(layer.weights[1])
+            tensors[f"{name}.weight"] = torch.as_tensor(layer.weights[0], device="cpu")
+            tensors[f"{name}.bias"] = torch.as_tensor(layer.weights[1], device="cpu")
     normalization = file["meta"].normalization if "meta" in file else file["normalization"]
     # One pixel in newer releases, a whole picture of that one colour in older ones.
     mean = normalization.averageImage.reshape(-1, COLOURS).astype("float64").mean(0)
