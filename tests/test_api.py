@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import PIL.Image
@@ -17,11 +18,11 @@ from hypothesis import strategies as st
 from skimage import data
 
 from impasto import pictures
-from impasto.api import stylize
+from impasto.api import CTRL_C, stylize, texture
 from impasto.config import LAST, Config, configure
-from impasto.errors import ConfigError, ImpastoError, PictureError
+from impasto.errors import ConfigError, ImpastoError, PartialResultWarning, PictureError
 from impasto.job import job as room
-from impasto.job.job import CTRL_C, Snapshots
+from impasto.job.job import Snapshots
 from impasto.job.prepare import choose_dtype, prepare
 from impasto.job.scene import painting_size
 from impasto.network import weights
@@ -98,13 +99,34 @@ def test_ctrl_c_keeps_the_picture_as_it_stands_at_its_full_size(photograph):
         if step.iteration == 2:
             raise KeyboardInterrupt
 
-    result = stylize(
-        photograph, "night-swirls", size=256, iterations=20, backbone="vgg16", on_step=interrupt
-    )
+    words = {"size": 256, "iterations": 20, "backbone": "vgg16", "on_step": interrupt}
+    with pytest.warns(
+        PartialResultWarning, match=r"stopped at iteration 2 of 20 \(Ctrl-C\)"
+    ) as told:
+        result = stylize(photograph, "night-swirls", **words)
+    assert [warning.filename for warning in told] == [__file__]  # the line of who asked for it
     assert result.stopped == CTRL_C
     assert result.image.size == (256, 171)
     assert (result.recipe.outcome.done, result.recipe.outcome.planned) == (2, 20)
     assert len(result.history) == 2
+
+
+@pytest.mark.parametrize("make", [partial(stylize, data.coffee()), texture])
+def test_ctrl_c_is_raised_where_that_is_asked_for(make):
+    seen = []
+
+    def interrupt(step):
+        seen.append(step.iteration)
+        raise KeyboardInterrupt
+
+    settings = {**FEW, "size": 48, "on_step": interrupt}
+    with pytest.raises(KeyboardInterrupt):
+        make("charcoal", on_interrupt="raise", **settings)
+    assert seen == [1]
+    with pytest.warns(PartialResultWarning):
+        assert make("charcoal", on_interrupt="keep", **settings).stopped == CTRL_C
+    with pytest.raises(ConfigError, match="on_interrupt 'rise'; allowed: keep, raise"):
+        make("no-such-painting", on_interrupt="rise", **settings)
 
 
 def test_what_breaks_on_the_way_keeps_the_picture_and_says_why(photograph, monkeypatch):
@@ -113,7 +135,8 @@ def test_what_breaks_on_the_way_keeps_the_picture_and_says_why(photograph, monke
         raise RuntimeError("no memory\nleft")
 
     monkeypatch.setattr(room, "optimize", breaking)
-    result = stylize(photograph, "charcoal", **FEW)
+    with pytest.warns(PartialResultWarning, match=r"3 of 6 \(no memory left\)"):
+        result = stylize(photograph, "charcoal", **FEW)
     assert result.stopped == "no memory left"
     assert len(result.history) == 3
     assert result.image.size == (96, 64)
@@ -252,7 +275,8 @@ def test_a_stopped_run_with_luminance_alone_has_the_photographs_colours_too(phot
     def stop(step):
         raise KeyboardInterrupt
 
-    run = stylize(photograph, "night-swirls", color="luminance", on_step=stop, **FEW)
+    with pytest.warns(PartialResultWarning):
+        run = stylize(photograph, "night-swirls", color="luminance", on_step=stop, **FEW)
     assert run.stopped == CTRL_C
     wanted = pictures.load(photograph).pixels
     inside = ((run.pixels > 0) & (run.pixels < 1)).all(1).flatten()

@@ -304,6 +304,7 @@ def test_ctrl_c_writes_the_picture_as_it_stands_and_exits_130(folder, stop):
     assert process.wait(timeout=60) == 130
     last = log.read_text().splitlines()[-1]
     assert "Stopped at iteration" in last
+    assert "PartialResultWarning" not in log.read_text()
     assert "to out.png (96 x 64 px)" in last
     assert "Traceback" not in log.read_text()
     with PIL.Image.open("out.png") as picture:

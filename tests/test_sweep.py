@@ -67,9 +67,13 @@ def test_what_is_there_is_not_made_again_and_what_is_other_is(folder, capsys, mo
     sweep(capsys, *ONE)
     table = Path("sweep.csv").read_text()
     Path("sweep-pictures/strength-0.2.png").unlink()
-    made = []
-    run = Job.run
-    monkeypatch.setattr(Job, "run", lambda job, *rest: made.append(job.config) or run(job, *rest))
+    made, run = [], Job.run
+
+    def record(job, *words, **more):
+        made.append(job.config)
+        return run(job, *words, **more)
+
+    monkeypatch.setattr(Job, "run", record)
     sweep(capsys, *ONE)
     assert [config.strength for config in made] == [0.2]
     again = Path("sweep.csv").read_text()
@@ -86,11 +90,12 @@ def test_what_is_there_is_not_made_again_and_what_is_other_is(folder, capsys, mo
 def test_ctrl_c_keeps_what_there_is_and_the_same_command_goes_on(folder, capsys, monkeypatch):
     run, made = Job.run, []
 
-    def interrupted(job, *rest):
-        if len(made) == 1:
-            raise KeyboardInterrupt
+    def ctrl_c(step):
+        raise KeyboardInterrupt
+
+    def interrupted(job, on_step, **more):
         made.append(job)
-        return run(job, *rest)
+        return run(job, on_step if len(made) == 1 else ctrl_c, **more)
 
     monkeypatch.setattr(Job, "run", interrupted)
     sweep(capsys, "--vary", "strength=0.2,0.8", status=130)
@@ -105,10 +110,10 @@ def test_ctrl_c_keeps_what_there_is_and_the_same_command_goes_on(folder, capsys,
 def test_one_that_diverges_is_shown_as_such_and_the_others_are_made(folder, capsys, monkeypatch):
     run = Job.run
 
-    def diverging(job, *rest):
+    def diverging(job, *words, **more):
         if job.config.strength == 0.5:
             raise DivergenceError("the loss is nan at the first picture")
-        return run(job, *rest)
+        return run(job, *words, **more)
 
     monkeypatch.setattr(Job, "run", diverging)
     out = sweep(capsys, "--vary", "strength=0.2,0.5,0.8")

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from impasto.api import stylize, texture
     from impasto.config import Config
-    from impasto.errors import ImpastoError
+    from impasto.errors import ImpastoError, PartialResultWarning
     from impasto.job.job import Result
 
-__all__ = ["Config", "ImpastoError", "Result", "stylize", "texture"]
+__all__ = ["Config", "ImpastoError", "PartialResultWarning", "Result", "stylize", "texture"]
 
 _ROOMS = {
     "Config": "impasto.config",
     "ImpastoError": "impasto.errors",
+    "PartialResultWarning": "impasto.errors",
     "Result": "impasto.job.job",
     "stylize": "impasto.api",
     "texture": "impasto.api",

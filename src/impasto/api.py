@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from impasto.config import Size, configure, style_alone
+from impasto.errors import PartialResultWarning
 from impasto.job.casting import Masks, Several
-from impasto.job.job import OnStep, Result
+from impasto.job.job import CTRL_C, OnInterrupt, OnStep, Result, check_interrupt
 from impasto.job.prepare import prepare
 from impasto.pictures import PictureSource
 
-__all__ = ["Result", "prepare", "stylize", "texture"]
+__all__ = ["CTRL_C", "PartialResultWarning", "Result", "prepare", "stylize", "texture"]
 
 
 def stylize(
@@ -23,12 +25,14 @@ def stylize(
     regions: Mapping[str, PictureSource] | None = None,
     preset: str = "default",
     on_step: OnStep | None = None,
+    on_interrupt: OnInterrupt = "keep",
     **settings: Any,
 ) -> Result:
     """Repaint a photograph in the manner of a painting, or of several.
 
-    Ctrl-C, and whatever goes wrong once there is a picture, stops the work and returns the
-    picture as it stands; ``result.stopped`` says why.
+    Whatever goes wrong once there is a picture, Ctrl-C included, stops the work and returns the
+    picture as it stands, with a ``PartialResultWarning``; ``result.stopped`` says why, and is
+    ``CTRL_C`` where that was it.
 
     Args:
         content: the photograph: a path, a PIL image, or an array (H, W), (H, W, 1), (H, W, 3) or
@@ -44,18 +48,22 @@ def stylize(
             photographed.
         preset: ``default`` or ``paper``.
         on_step: called after each iteration.
+        on_interrupt: ``keep`` the picture as it stands at Ctrl-C, or ``raise`` KeyboardInterrupt.
         **settings: any attributes of ``Config``, such as ``size=768`` or ``strength=0.7``.
 
     Raises:
         ImpastoError: of its children the one that fits; its text says what to try.
+        KeyboardInterrupt: Ctrl-C before the first iteration's end, or with ``raise``.
         Exception: anything that ``on_step`` raises, or the first iteration.
 
     Example:
         >>> result = stylize("photo.jpg", "night-swirls", size=256)  # doctest: +SKIP
         >>> result.save("out.png")  # doctest: +SKIP
     """
+    check_interrupt(on_interrupt)
     masks = Masks(mask, style_masks, regions or {})
-    return prepare(content, style, configure(preset, **settings), masks).run(on_step)
+    job = prepare(content, style, configure(preset, **settings), masks)
+    return told_if_partial(job.run(on_step, on_interrupt=on_interrupt))
 
 
 def texture(
@@ -64,21 +72,36 @@ def texture(
     *,
     preset: str = "default",
     on_step: OnStep | None = None,
+    on_interrupt: OnInterrupt = "keep",
     **settings: Any,
 ) -> Result:
     """Make a picture of a painting's style alone, from noise: Gatys, Ecker & Bethge 2015a.
 
-    "Texture Synthesis Using Convolutional Neural Networks". Ctrl-C is as in `stylize`.
+    "Texture Synthesis Using Convolutional Neural Networks". A stop is as in `stylize`.
 
     Args:
         style: as in `stylize`.
         size: a square's side, or (height, width), in pixels; left out, ``Config``'s.
         preset: as in `stylize`.
         on_step: likewise.
+        on_interrupt: likewise.
         **settings: any attributes of ``Config``; ``tileable=True`` for one without a seam.
 
     Raises:
         ImpastoError: as in `stylize`.
     """
+    check_interrupt(on_interrupt)
     config = configure(preset, **{"size": size, **style_alone(preset), **settings})
-    return prepare(None, style, config).run(on_step)
+    return told_if_partial(prepare(None, style, config).run(on_step, on_interrupt=on_interrupt))
+
+
+def told_if_partial(result: Result) -> Result:
+    """The result, with a warning at the line that asked for it where it was stopped on the way."""
+    if result.stopped:
+        went = result.recipe.outcome
+        assert went is not None, "a run has an outcome"
+        text = f"stopped at iteration {went.done} of {went.planned} ({result.stopped})"
+        warnings.warn(
+            f"{text}: this is the picture as it stood", PartialResultWarning, stacklevel=3
+        )
+    return result

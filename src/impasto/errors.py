@@ -92,5 +92,9 @@ class CheckpointError(ImpastoError):
     """A checkpoint that is missing, damaged, of something else, or cannot be written."""
 
 
+class PartialResultWarning(UserWarning):
+    """A picture was stopped on the way: it is given as it stands. Not an error; see `stylize`."""
+
+
 class DivergenceError(ImpastoError):
     """An optimisation that exploded and could not be brought back."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from impasto import files, pictures
 from impasto.config import Config, configure
 from impasto.errors import ConfigError, DivergenceError, PictureError
-from impasto.job.job import CTRL_C, Job
+from impasto.job.job import Job
 from impasto.job.prepare import prepare
 from impasto.job.recipe import Recipe
 from impasto.job.session import Session
@@ -190,11 +190,9 @@ def made(
     """Run one cell and keep its picture."""
     started_s = time.monotonic()
     try:
-        result = session.run(on_step)
+        result = session.run(on_step, on_interrupt="raise")
     except DivergenceError as error:
         return Tried(cell, f"diverged: {error.given}", {}, None, time.monotonic() - started_s, 0)
-    if result.stopped == CTRL_C:
-        raise KeyboardInterrupt
     seconds = time.monotonic() - started_s
     result.save(cell.path)
     backs = sum(row["rejected"] for row in result.history)

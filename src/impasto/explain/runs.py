@@ -20,7 +20,7 @@ from torch import Tensor
 from impasto import files, pictures
 from impasto.config import SMALLEST_SIZE_PX, Config, Size, Weighted
 from impasto.errors import DivergenceError, PictureError
-from impasto.job.job import CTRL_C, Job, check_layers, check_size, network_of
+from impasto.job.job import Job, check_layers, check_size, network_of
 from impasto.job.session import Session
 from impasto.transfer.evaluation import at_layers, look
 from impasto.transfer.losses import variation
@@ -272,9 +272,7 @@ def made(part: Part, session: Session, on_step: Callable[[Step], None]) -> Run:
             shots[step.iteration] = eight_bits(step.picture())
         on_step(step)
 
-    result = session.run(listen)
-    if result.stopped == CTRL_C:
-        raise KeyboardInterrupt
+    result = session.run(listen, on_interrupt="raise")
     if result.stopped and part.config.learning_rate is None:
         raise DivergenceError(f"{part.title}: {result.stopped}")
     assert last is not None, "every schedule has an iteration"

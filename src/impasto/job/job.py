@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import PIL.Image
 import torch
@@ -33,6 +33,7 @@ from impasto.transfer.schedule import schedule
 
 OnStep = Callable[[Step], None]
 
+OnInterrupt = Literal["keep", "raise"]
 CTRL_C = "Ctrl-C"
 PACKAGES = ("impasto", "torch", "numpy", "pillow")  # whose versions bytes may depend on
 # Settings that loading and casting have followed: a job's pictures, network and device.
@@ -61,7 +62,8 @@ class Result:
         history: a row for each iteration: iteration, height, width, loss, each term's loss, and a
             note where something happened that a person should know of.
         recipe: all that decided the picture, and how it went. ``save`` writes it into the file.
-        stopped: why the work ended early: ``CTRL_C``, or what went wrong; None if it did not.
+        stopped: why the work ended early: ``impasto.api.CTRL_C``, or what went wrong; None if it
+            did not.
         credits: the photograph's artist, copyright and resolution, which ``save`` writes too.
     """
 
@@ -217,17 +219,28 @@ class Job:
             self, plan=replace(self.plan, side=side, peak_bytes=peak), windows=tuple(windows)
         )
 
-    def run(self, on_step: OnStep | None = None, before: Checkpoint | None = None) -> Result:
+    def run(
+        self,
+        on_step: OnStep | None = None,
+        before: Checkpoint | None = None,
+        *,
+        on_interrupt: OnInterrupt = "keep",
+    ) -> Result:
         """The whole optimisation; one that ends early keeps what there is after a first step.
 
         Args:
             on_step: called after each iteration.
             before: a checkpoint of this job, to go on from; the result is then that of a run that
                 was never interrupted.
+            on_interrupt: what Ctrl-C does once there is a picture: ``keep`` gives it as it stands,
+                ``raise`` lets KeyboardInterrupt through.
 
         Raises:
             CheckpointError: the checkpoint is of another job.
+            ConfigError: ``on_interrupt`` is another word.
+            KeyboardInterrupt: Ctrl-C, before the first step or where it is to be raised.
         """
+        check_interrupt(on_interrupt)
         history: list[dict[str, Any]] = []
         last, stopped = None, None
         job = self
@@ -252,7 +265,7 @@ class Job:
                 if on_step:
                     on_step(step)
         except KeyboardInterrupt:
-            if last is None:
+            if last is None or on_interrupt == "raise":
                 raise
             stopped = CTRL_C
         assert last is not None, "every schedule has an iteration"
@@ -331,6 +344,12 @@ class Job:
 def network_of(backbone: weights.Weights, config: Config) -> VGG:
     """The network that looks, in float32, on the CPU."""
     return VGG(backbone.state, pooling=config.pooling, edges=config.edges)
+
+
+def check_interrupt(on_interrupt: object) -> None:
+    """Raise a ConfigError where it is no word for what Ctrl-C is to do."""
+    if on_interrupt not in (known := get_args(OnInterrupt)):
+        raise ConfigError(f"on_interrupt {on_interrupt!r}", f"allowed: {', '.join(known)}")
 
 
 def check_layers(backbone: weights.Weights, config: Config) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from impasto.errors import ImpastoError
 from impasto.job import memory
 from impasto.job.checkpoint import Checkpoint
-from impasto.job.job import Job, OnStep, Result
+from impasto.job.job import Job, OnInterrupt, OnStep, Result
 from impasto.job.plan import HELD_BYTES
 from impasto.network.vgg import block_of, convolution_names
 from impasto.transfer.optimize import Step
@@ -73,7 +73,13 @@ class Session:
     warn: Warn = ignore
     own_process: bool = False
 
-    def run(self, on_step: OnStep | None = None, before: Checkpoint | None = None) -> Result:
+    def run(
+        self,
+        on_step: OnStep | None = None,
+        before: Checkpoint | None = None,
+        *,
+        on_interrupt: OnInterrupt = "keep",
+    ) -> Result:
         """Run the job, or go on with it; arguments and errors as ``Job.run``."""
         if self.own_process:
             memory.hold(*([HELD_BYTES] if self.job.plan.side else []))
@@ -87,7 +93,7 @@ class Session:
             if self.listeners:
                 self._tidy()
 
-        return self.job.run(hear, before)
+        return self.job.run(hear, before, on_interrupt=on_interrupt)
 
     def _tidy(self) -> None:
         """Give back what maps of windows have left unused."""
