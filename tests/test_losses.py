@@ -257,16 +257,20 @@ def test_a_painting_that_is_the_photograph_is_no_division_by_zero(network):
     assert all(math.isfinite(value) for value in terms.values())
 
 
-def test_the_papers_loss_is_its_formulas(exact_network):
+@pytest.mark.parametrize("painting_size", [(48, 64), (64, 80), (33, 48)])
+def test_the_papers_loss_is_its_formulas(exact_network, painting_size):
+    """With the Gram matrix of a painting of another size scaled to the picture's positions."""
     config = replace(PRESETS["paper"], alpha=3.0, beta=0.5)
-    pictures = [noise_picture(48, 64, seed, EXACT) for seed in (1, 2, 3)]
+    sizes = (48, 64), painting_size, (48, 64)
+    pictures = [noise_picture(*size, seed, EXACT) for seed, size in enumerate(sizes, 1)]
     photograph, painting, x = (layers(exact_network, picture, config) for picture in pictures)
     terms = losses_of(made_of(exact_network, *pictures[:2], config), x)
     content = 0.5 * (x["conv4_2"] - photograph["conv4_2"]).square().sum()
     expected = 3.0 * content
     for layer, _ in config.style_layers:
         F, S = x[layer][0].flatten(1), painting[layer][0].flatten(1)
-        expected = expected + 0.5 * 0.5 * (F @ F.T - S @ S.T).square().sum()
+        A = S @ S.T * (F.shape[1] / S.shape[1])
+        expected = expected + 0.5 * 0.5 * (F @ F.T - A).square().sum()
     assert sum(terms.values()) == pytest.approx(expected.item(), rel=1e-11)
 
 

@@ -203,9 +203,19 @@ def test_without_a_name_it_is_named_after_both_pictures(folder, capsys):
 
 def test_a_narrow_painting_is_still_seen(folder, capsys):
     PIL.Image.fromarray(data.chelsea()).resize((400, 20)).save("narrow.png")
+    words = ["--vary", "seed=1", "--set", "iterations=8", "-q", "-o", "sweep.png"]
     with pytest.raises(SystemExit) as exit_:
-        main(["sweep", "photo.png", "narrow.png", *QUICK, "--vary", "seed=1", "-q"])
+        main(["sweep", "photo.png", "narrow.png", *QUICK, *words])
     assert exit_.value.code in (0, None), capsys.readouterr().err
+    picture = pictures.load(Path("sweep-pictures") / rows()[0]["picture"]).pixels
+    photo, cat = (pictures.load(name).pixels for name in ("photo.png", "narrow.png"))
+    away, before = (
+        float((each.mean((2, 3)) - cat.mean((2, 3))).norm())
+        for each in (picture, pictures.resize(photo, picture.shape[2:]))
+    )
+    assert picture.shape[2:] == (43, 64)
+    assert away < 0.5 * before  # its colours have come
+    assert 0 < float(rows()[0]["style_left"]) < 0.7  # and what no layer in use looked at
 
 
 def test_a_setting_is_read_as_the_command_line_reads_it():
