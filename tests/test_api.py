@@ -456,3 +456,16 @@ def test_at_no_strength_a_flat_photograph_stays_what_it_is():
     card = np.full((64, 64, 3), 128, np.uint8)
     found = stylize(card, "night-swirls", size=64, backbone="vgg16", iterations=2, strength=0.0)
     assert float((found.pixels - 128 / 255).abs().max()) < 1e-6
+
+
+def test_the_start_at_a_flat_photograph_is_not_alike_everywhere():
+    card = np.full((64, 64, 3), 128, np.uint8)
+
+    def first(source, **settings):
+        config = Config(size=64, backbone="vgg16", **settings)
+        return prepare(source, "night-swirls", config).first()
+
+    assert float(first(card).std()) == pytest.approx(0.3 / 12**0.5, rel=0.1)  # of uniform noise
+    assert torch.equal(first(card, strength=0.0), pictures.load(card).pixels)
+    photo = data.chelsea()[:64, :64]
+    assert torch.equal(first(photo), pictures.load(photo).pixels)
