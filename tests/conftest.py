@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
+import sys
 from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
 
 import PIL.Image
 import pytest
@@ -19,6 +23,20 @@ from impasto.transfer import walk
 CHANNELS = (6, 8, 10, 12, 14)  # of a network small enough for float64 and many sizes
 CONVOLUTIONS = (2, 2, 3, 3, 1)
 SMALL_FLOATS = 6 + 6 + (8 + 8) / 4  # that its first two blocks make for a pixel
+
+
+ROOT = Path(__file__).parents[1]
+
+
+def load_tool(name: str) -> ModuleType:
+    """A script of tools/, as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def small_state(

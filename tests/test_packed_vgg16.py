@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import pickle
-import sys
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -17,6 +13,7 @@ import torch.nn.functional as nnf
 from safetensors import safe_open
 from torch import Tensor
 
+from conftest import load_tool
 from impasto.network import weights
 
 LARGEST_BYTES = 14_900_000
@@ -24,18 +21,7 @@ LARGEST_BYTES = 14_900_000
 PROMISED = {"relu1_1": 1e-6, "relu2_1": 0.001, "relu3_1": 0.01, "relu4_1": 0.02, "relu5_1": 0.025}
 
 
-def load_packer() -> ModuleType:
-    path = Path(__file__).parents[1] / "tools" / "pack_vgg16.py"
-    spec = importlib.util.spec_from_file_location("pack_vgg16", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-packer = load_packer()
+packer = load_tool("pack_vgg16")
 
 
 @pytest.fixture(scope="module")
