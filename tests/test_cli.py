@@ -531,3 +531,28 @@ def test_the_demos_photograph_is_there():
         env={**os.environ, "PYTHONPATH": ""},
     )
     assert Path(run.stdout.strip()).is_file()
+
+
+HELPS = [
+    *([name] for name in ("stylize", "texture", "resume", "rerun", "sweep", "explain", "styles")),
+    *([name] for name in ("show", "evaluate", "compare", "weights")),
+    *(["weights", name] for name in ("list", "fetch", "add", "verify", "where")),
+]
+
+
+@pytest.mark.parametrize("command", [[], *HELPS], ids=" ".join)
+def test_help_is_whole_at_80_columns(capsys, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = impasto(*command, "--help", capsys=capsys).out
+    assert "Usage:" in shown
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_help_says_both_presets_defaults_and_what_has_not_been_tried(capsys):
+    shown = impasto("stylize", "--help", capsys=capsys).out
+    shown = " ".join(shown.replace("│", " ").split())
+    assert "[default: 0.5; preset paper: none]" in shown
+    assert "[default: yes; preset paper: no]" in shown
+    assert "[preset paper: 3000]" in shown
+    assert "CUDA and MPS have not been tried yet." in shown

@@ -209,7 +209,8 @@ class Config:
         color_match: how a palette is matched: ``covariance``, a linear map of colours, or
             ``histogram``, channel by channel.
         seed: of the noise.
-        device: ``auto`` (CUDA, else MPS, else CPU), ``cuda``, ``mps`` or ``cpu``.
+        device: ``auto`` (CUDA, else MPS, else CPU), ``cuda``, ``mps`` or ``cpu``. Only the last has
+            been run yet.
         precision: of the network's features: ``float32``, or ``bfloat16``, faster on GPUs that have
             it; ``auto`` takes it there. Losses are float32 whatever it is.
         fit: ``whole`` (the picture at once), ``tiles`` (in windows), ``auto`` (windows where the

@@ -57,7 +57,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def impasto(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Repaint a photograph in the manner of a painting."""

@@ -41,7 +41,7 @@ Size = Annotated[
     int,
     typer.Option(metavar="PX", min=16, help="Longer side at which larger pictures are measured."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def evaluate(

@@ -30,17 +30,21 @@ def spelling(name: str) -> str:
 
 def default_of(name: str) -> str:
     """The default of a setting as the help shows it; both presets' where they differ."""
-    shown = [_shown(getattr(preset, name)) for preset in PRESETS.values()]
-    if len(set(shown)) == 1:
-        return f"[default: {shown[0]}]" if shown[0] else ""
-    named = [f"{text or 'none'} ({name})" for text, name in zip(shown, PRESETS, strict=True)]
-    return f"[default: {', '.join(named)}]"
+    shown = {preset: _shown(getattr(config, name)) for preset, config in PRESETS.items()}
+    usual = shown.pop(Config.preset)
+    parts = [f"default: {usual}"] if usual else []
+    parts += [
+        f"preset {preset}: {text or 'none'}" for preset, text in shown.items() if text != usual
+    ]
+    return f"[{'; '.join(parts)}]" if parts else ""
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         parts = (item if isinstance(item, tuple) else (item,) for item in value)
-        return ",".join("=".join(_shown(part) for part in item) for item in parts)
+        return ", ".join("=".join(_shown(part) for part in item) for item in parts)  # so it wraps
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
     return "" if value is None else "last" if value == LAST else str(value)
@@ -115,7 +119,8 @@ Look = Annotated[
         metavar="FILE",
         rich_help_panel=PICTURE,
         show_default=False,
-        help="A look: settings in TOML, such as strength = 0.6; what is given here comes first.",
+        help="A look: a file of settings in TOML, such as strength = 0.6. Options given here "
+        "count for more.",
     ),
 ]
 Preset = Annotated[
@@ -124,25 +129,33 @@ Preset = Annotated[
         metavar="|".join(PRESETS),
         rich_help_panel=PICTURE,
         show_default=False,
-        help="The best picture for the time, or Gatys et al. 2015 as printed. "
+        help="Settings to start from: the best picture for the time, or Gatys et al. 2015 as "
+        "printed. "
         rf"\[default: {Config.preset}]",
     ),
 ]
 Size = Annotated[
-    str | None, setting("size", "Longer side in pixels, or 'original'.", PICTURE, "PX")
+    str | None,
+    setting("size", "Longer side in pixels, or 'original', the photograph's own.", PICTURE, "PX"),
 ]
 StyleScale = Annotated[
     str | None,
     setting(
         "style_scale",
-        "Above 1: broader strokes; below: finer. One for all paintings, or 1,0.5 for each.",
+        "Size of the strokes: above 1 broader, below 1 finer. One for all paintings, or "
+        "1,0.5 for each.",
         PICTURE,
         "FACTOR",
     ),
 ]
 StyleWeights = Annotated[
     str | None,
-    setting("style_weights", "Of each painting, in their order.", PICTURE, "0.7,0.3"),
+    setting(
+        "style_weights",
+        "How much each painting counts, in their order; left out, alike.",
+        PICTURE,
+        "0.7,0.3",
+    ),
 ]
 Mask = Annotated[
     Path | None,
@@ -182,7 +195,12 @@ StyleSize = Annotated[
 ]
 Start = Annotated[
     str | None,
-    setting("start", "What the optimisation starts from.", PICTURE, f"{'|'.join(STARTS)}|FILE"),
+    setting(
+        "start",
+        "What the work starts from: the photograph, noise, both mixed, or a picture.",
+        PICTURE,
+        f"{'|'.join(STARTS)}|FILE",
+    ),
 ]
 Tileable = Annotated[
     str | None,
@@ -206,88 +224,100 @@ Color = Annotated[
 ]
 ColorMatch = Annotated[
     str | None,
-    setting("color_match", "How a palette is matched.", PICTURE, choices("color_match")),
+    setting(
+        "color_match",
+        "How a palette is matched: by one linear map of colours, or channel by channel.",
+        PICTURE,
+        choices("color_match"),
+    ),
 ]
-Seed = Annotated[str | None, setting("seed", "Of the noise to start from.", PICTURE, "N")]
+Seed = Annotated[
+    str | None,
+    setting("seed", "Which noise to start from; another number, another picture.", PICTURE, "N"),
+]
 Strength = Annotated[
     str | None,
-    setting("strength", "0, the photograph, to 1, style alone.", BALANCE, "0..1", "-s"),
+    setting(
+        "strength",
+        "How much of the painting: from 0, the photograph, to 1, style alone.",
+        BALANCE,
+        "0..1",
+        "-s",
+    ),
 ]
 ContentLayers = Annotated[
     str | None,
-    setting("content_layers", "Where the photograph is kept.", BALANCE, "NAME=WEIGHT,..."),
+    setting(
+        "content_layers",
+        "Layers of the network that keep the photograph.",
+        BALANCE,
+        "NAME=WEIGHT,...",
+    ),
 ]
 StyleLayers = Annotated[
     str | None,
-    setting("style_layers", "Where the painting's manner is taken.", BALANCE, "NAME=WEIGHT,..."),
+    setting(
+        "style_layers",
+        "Layers of the network that take the painting's manner.",
+        BALANCE,
+        "NAME=WEIGHT,...",
+    ),
+]
+Alpha = Annotated[
+    str | None, setting("alpha", "Factor on the content's part of the loss.", BALANCE, "FACTOR")
+]
+Beta = Annotated[
+    str | None, setting("beta", "Factor on the style's part of the loss.", BALANCE, "FACTOR")
 ]
 Units = Annotated[
     str | None,
-    setting("units", "Of content and style.", BALANCE, choices("units")),
+    setting(
+        "units",
+        "Of content and style: balanced by --strength, or the paper's sums.",
+        BALANCE,
+        choices("units"),
+    ),
 ]
-Alpha = Annotated[str | None, setting("alpha", "Factor on the content.", BALANCE, "FACTOR")]
-Beta = Annotated[str | None, setting("beta", "Factor on the style.", BALANCE, "FACTOR")]
 TvWeight = Annotated[
-    str | None, setting("tv_weight", "Total variation: smoothness.", BALANCE, "FACTOR")
+    str | None,
+    setting("tv_weight", "Price on total variation: more of it, less noise.", BALANCE, "FACTOR"),
 ]
 StyleDistance = Annotated[
     str | None,
-    setting("distance", "How styles are compared.", BALANCE, choices("distance")),
+    setting(
+        "distance",
+        "How styles are compared: means and covariances, or Gram matrices.",
+        BALANCE,
+        choices("distance"),
+    ),
 ]
 Backbone = Annotated[
     str | None,
-    setting("backbone", "The network that looks.", OPTIMISATION, "auto|vgg19|vgg16|FILE"),
+    setting(
+        "backbone",
+        "The network that looks; auto: vgg19 if it is here (impasto weights), else vgg16.",
+        OPTIMISATION,
+        "auto|vgg19|vgg16|FILE",
+    ),
 ]
 Optimizer = Annotated[
     str | None,
-    setting("optimizer", "How pixels are changed.", OPTIMISATION, choices("optimizer")),
+    setting(
+        "optimizer",
+        "How pixels are changed: L-BFGS, Adam or gradient descent.",
+        OPTIMISATION,
+        choices("optimizer"),
+    ),
 ]
 Quality = Annotated[
     str | None,
-    setting("quality", "How much work goes into it.", PICTURE, choices("quality")),
-]
-Precision = Annotated[
-    str | None,
-    setting("precision", "Of the network's features.", OPTIMISATION, choices("precision")),
-]
-Fit = Annotated[
-    str | None,
     setting(
-        "fit",
-        "At once, in windows (any size, a little slower), or in so many bytes, such as 6GB.",
-        OPTIMISATION,
-        f"{'|'.join(FITS)}|BYTES",
+        "quality",
+        "How much work goes into it: to try out, for keeps, or three times that.",
+        PICTURE,
+        choices("quality"),
     ),
 ]
-Iterations = Annotated[
-    str | None,
-    setting(
-        "iterations", "In all, over all scales; left out, what the size needs.", OPTIMISATION, "N"
-    ),
-]
-LearningRate = Annotated[
-    str | None,
-    setting("learning_rate", "Of adam and gd; left out, their own.", OPTIMISATION, "RATE"),
-]
-Pooling = Annotated[
-    str | None, setting("pooling", "Between the blocks.", OPTIMISATION, choices("pooling"))
-]
-Edges = Annotated[
-    str | None,
-    setting("edges", "What lies beyond the picture.", OPTIMISATION, choices("edges")),
-]
-Pyramid = Annotated[
-    bool | None,
-    typer.Option(
-        "--pyramid/--no-pyramid",
-        rich_help_panel=OPTIMISATION,
-        show_default=False,
-        help=rf"From coarse to fine, or at the full size at once. {default_of('pyramid')}".replace(
-            "[", r"\["
-        ),
-    ),
-]
-Device = Annotated[str | None, setting("device", "Where it runs.", OPTIMISATION, choices("device"))]
 Threads = Annotated[
     str | None,
     setting(
@@ -297,9 +327,78 @@ Threads = Annotated[
         "N",
     ),
 ]
+Precision = Annotated[
+    str | None,
+    setting(
+        "precision",
+        "Number format of the network's features; bfloat16 is for CUDA.",
+        OPTIMISATION,
+        choices("precision"),
+    ),
+]
+Fit = Annotated[
+    str | None,
+    setting(
+        "fit",
+        "Memory: the whole picture at once; in windows (any size, a little slower); or within so "
+        "many bytes, such as 6GB. auto: windows where the whole would not fit.",
+        OPTIMISATION,
+        f"{'|'.join(FITS)}|BYTES",
+    ),
+]
+Iterations = Annotated[
+    str | None,
+    setting(
+        "iterations", "How many in all; left out, what size and quality need.", OPTIMISATION, "N"
+    ),
+]
+LearningRate = Annotated[
+    str | None,
+    setting(
+        "learning_rate", "Step size of adam and gd; left out, each one's own.", OPTIMISATION, "RATE"
+    ),
+]
+Pooling = Annotated[
+    str | None,
+    setting(
+        "pooling",
+        "How the network halves pictures between its blocks.",
+        OPTIMISATION,
+        choices("pooling"),
+    ),
+]
+Edges = Annotated[
+    str | None,
+    setting(
+        "edges",
+        "What the network sees beyond the border: the border again, or nothing.",
+        OPTIMISATION,
+        choices("edges"),
+    ),
+]
+Pyramid = Annotated[
+    bool | None,
+    typer.Option(
+        "--pyramid/--no-pyramid",
+        rich_help_panel=OPTIMISATION,
+        show_default=False,
+        help=rf"From a small picture to the full size, or at the full size at once. "
+        rf"{default_of('pyramid')}".replace("[", r"\["),
+    ),
+]
+Device = Annotated[
+    str | None,
+    setting(
+        "device",
+        "Where it runs; auto: CUDA, else MPS, else the processor. CUDA and MPS have not been "
+        "tried yet.",
+        OPTIMISATION,
+        choices("device"),
+    ),
+]
 Snapshots = Annotated[
     str | None,
-    setting("snapshots", "Iterations to keep a picture of.", OUTPUT, "1,100,last"),
+    setting("snapshots", "Iterations after which a picture is kept.", OUTPUT, "1,100,last"),
 ]
 SnapshotDir = Annotated[
     Path | None,
@@ -351,7 +450,11 @@ Resume = Annotated[
 ]
 Bits = Annotated[
     int,
-    typer.Option(metavar="8|16", rich_help_panel=OUTPUT, help="Per colour; 16 for .png and .tif."),
+    typer.Option(
+        metavar="8|16",
+        rich_help_panel=OUTPUT,
+        help="Bits per colour channel; 16 is for .png and .tif.",
+    ),
 ]
 Recipe = Annotated[
     bool,
@@ -362,5 +465,6 @@ Recipe = Annotated[
     ),
 ]
 Quiet = Annotated[
-    bool, typer.Option("-q", "--quiet", rich_help_panel=OUTPUT, help="Errors and nothing else.")
+    bool,
+    typer.Option("-q", "--quiet", rich_help_panel=OUTPUT, help="Print errors and nothing else."),
 ]

@@ -22,7 +22,9 @@ def styles(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="The contact sheet.")
     ] = SHEET,
-    sheet: Annotated[bool, typer.Option("--sheet/--no-sheet", help="Write it or not.")] = True,
+    sheet: Annotated[
+        bool, typer.Option("--sheet/--no-sheet", help="Write the contact sheet.")
+    ] = True,
 ) -> None:
     """List the built-in styles and write a contact sheet of them."""
     from impasto.pictures.styles import STYLES, contact_sheet
@@ -40,8 +42,10 @@ def styles(
 
 
 def show(
-    picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="A picture of impasto's.")],
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    picture: Annotated[
+        Path, typer.Argument(metavar="PICTURE", help="A picture that impasto wrote.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
     """Show how a picture was made: its recipe."""
     from impasto import pictures

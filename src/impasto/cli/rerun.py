@@ -13,7 +13,7 @@ import typer
 from impasto.cli import options as o
 from impasto.cli.stylize import parse_regions
 from impasto.cli.work import check_unused, checkpoint_folder, claimed, derived, find_checkpoint, run
-from impasto.config import PHOTO, Config
+from impasto.config import FITS, PHOTO, Config
 from impasto.errors import PictureError, WeightsError, as_on_disk, printable
 from impasto.job.order import Order, sha256_of
 from impasto.parsing import parse_fit, parse_number, parse_size
@@ -21,10 +21,16 @@ from impasto.parsing import parse_fit, parse_number, parse_size
 if TYPE_CHECKING:
     from impasto.job.recipe import Inputs, Recipe, Source
 
+
+def instead(words: str) -> Any:
+    """An option for what the recipe says otherwise."""
+    return typer.Option(metavar=words, show_default=False, help="Instead of the recipe's.")
+
+
 Given = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", show_default=False, help="Where it is now, if not beside PICTURE."
+        metavar="FILE", show_default=False, help="The file, where it isn't beside PICTURE."
     ),
 ]
 SeveralGiven = Annotated[
@@ -40,16 +46,20 @@ RegionsGiven = Annotated[
     ),
 ]
 Picture = Annotated[
-    Path, typer.Argument(metavar="PICTURE", help="One of impasto's.", show_default=False)
+    Path,
+    typer.Argument(metavar="PICTURE", help="A picture that impasto wrote.", show_default=False),
 ]
 Target = Annotated[
     Path | None,
     o.output("The result. Left out, PICTURE-again or PICTURE-SIZE, in the current folder."),
 ]
-Instead = Annotated[str | None, typer.Option(show_default=False, help="Instead of the recipe's.")]
+Device = Annotated[str | None, instead(o.choices("device"))]
+Precision = Annotated[str | None, instead(o.choices("precision"))]
+Fit = Annotated[str | None, instead(f"{'|'.join(FITS)}|BYTES")]
+Threads = Annotated[str | None, instead("N")]
 Size = Annotated[
     str | None,
-    typer.Option(metavar="PX", show_default=False, help="Another size than the recipe's."),
+    typer.Option(metavar="PX", show_default=False, help="Longer side, instead of the recipe's."),
 ]
 
 
@@ -64,10 +74,10 @@ def rerun(
     style_mask: SeveralGiven = None,
     region: RegionsGiven = None,
     backbone: Given = None,
-    device: Instead = None,
-    precision: Instead = None,
-    fit: Instead = None,
-    threads: Instead = None,
+    device: Device = None,
+    precision: Precision = None,
+    fit: Fit = None,
+    threads: Threads = None,
     quiet: o.Quiet = False,
 ) -> None:
     """Make a picture again from its recipe, or make it larger.

@@ -35,7 +35,10 @@ Vary = Annotated[
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="NAME=VALUE", help="Any other option, for all.", show_default=False
+        "--set",
+        metavar="NAME=VALUE",
+        help="Another option, the same for all pictures.",
+        show_default=False,
     ),
 ]
 Output = Annotated[

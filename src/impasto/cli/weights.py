@@ -45,7 +45,10 @@ def list_known() -> None:
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="vgg19, vgg16, or a file's name.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="vgg19, vgg16, or a name from impasto weights list."),
+    ],
 ) -> None:
     """Download weights into the cache; an interrupted download goes on where it stopped."""
     from impasto.network import weights
@@ -64,7 +67,10 @@ def fetch(
 
 @app.command()
 def add(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of a known format.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A Keras, PyTorch, MatConvNet or safetensors file."),
+    ],
 ) -> None:
     """Check a local file and put its weights into the cache."""
     from impasto.network import weights
