@@ -1,0 +1,82 @@
+"""The examples of docs/python.md and of the notebook run, made small; links lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import redirect_stdout
+from io import StringIO
+
+import PIL.Image
+import PIL.ImageDraw
+import pytest
+from skimage import data
+
+from conftest import ROOT
+
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
+
+
+def small(code: str) -> str:
+    """The code with pictures of a few pixels and a few iterations."""
+    code = code.replace("size=(256, 384)", "size=(64, 48), iterations=2")
+    return re.sub(r"\bsize=256\b", "size=48, iterations=6", code)
+
+
+@pytest.fixture
+def pictures_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photo = PIL.Image.fromarray(data.coffee()).resize((96, 64))
+    photo.save("photo.jpg")
+    PIL.Image.fromarray(data.chelsea()).resize((96, 64)).save("painting.jpg")
+    mask = PIL.Image.new("RGB", photo.size, "black")
+    PIL.ImageDraw.Draw(mask).rectangle((0, 0, 48, 64), fill="white")
+    mask.save("mask.png")
+    return tmp_path
+
+
+def test_the_examples_of_the_page_on_python_run_in_their_order(pictures_here):
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(), re.DOTALL)
+    assert len(blocks) >= 12
+    known, printed = {}, StringIO()
+    with redirect_stdout(printed):
+        for block in blocks:
+            exec(compile(small(block), "python.md", "exec"), known)
+    assert "strength 7; a number from 0 to 1 is wanted\n" in printed.getvalue()
+    assert "5 of 6: " in printed.getvalue()
+    assert {"out.png", "out.webp", "tile.png"} <= {path.name for path in pictures_here.iterdir()}
+    assert not (pictures_here / "out-checkpoint").exists()
+    with PIL.Image.open("tile.png") as tile:
+        assert tile.size == (48, 64)
+
+
+def test_the_notebook_runs_and_holds_no_outputs(pictures_here):
+    notebook = json.loads((DOCS / "notebook.ipynb").read_text())
+    assert notebook["nbformat"] == 4
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in cells)
+    known = {}
+    for cell in cells:
+        exec(compile(small("".join(cell["source"])), "notebook.ipynb", "exec"), known)
+    assert known["result"]._repr_png_().startswith(b"\x89PNG")
+    assert len(known["seen"]) == 2
+    assert (pictures_here / "notebook.png").is_file()
+
+
+def anchor(heading: str) -> str:
+    """What GitHub makes of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_to_a_file_and_a_heading(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, place = target.partition("#")
+        path = page.parent / name if name else page
+        assert path.exists(), target
+        if place:
+            headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+            assert place in map(anchor, headings), target
