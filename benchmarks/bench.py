@@ -210,7 +210,7 @@ def measure_one(size: int, fit: str) -> dict[str, float]:
     iterations = max(2, LARGE_SIZES_PX[-1] // size)
     config = configure(size=size, fit=fit, backbone="vgg16", pyramid=False, iterations=iterations)
     job = prepare(PHOTOGRAPH()[CROP], PAINTING, config)
-    memory.hold(*([HELD_BYTES] if job.plan.side else []))
+    memory.hold(*([HELD_BYTES] if job.plan.window_px else []))
     marks = [time.perf_counter() for _ in job.steps()]
     return {
         "seconds": statistics.median(end - start for start, end in pairwise(marks)),
@@ -243,7 +243,7 @@ def large_rows(sizes: list[int]) -> Iterator[Row]:
         base = cost(min(LARGE_SIZES_PX), "whole")
         if size == min(LARGE_SIZES_PX):
             yield large_row(size, "whole", base, base)
-        yield large_row(size, f"in windows of {LARGEST_SIDE_PX} px", cost(size, "tiles"), base)
+        yield large_row(size, f"in windows of {LARGEST_SIDE_PX} px", cost(size, "windows"), base)
 
 
 def large_row(size: int, how: str, found: Cost, base: Cost) -> Row:

@@ -12,7 +12,7 @@ import torch
 
 from impasto.errors import CheckpointError
 from impasto.job import checkpoint
-from impasto.job.checkpoint import FILE, TEMPORARY, Checkpoint, Keeper
+from impasto.job.checkpoint import FILE, TEMPORARY, Checkpoint, Checkpointer
 from impasto.job.recipe import Inputs, Network, Recipe, Source
 from impasto.network import weights
 from impasto.transfer.optimize import Step
@@ -263,42 +263,42 @@ def test_versions_may_differ_and_are_told(tmp_path):
     assert told == "The picture may differ in a few bytes: torch was 2, here 3."
 
 
-def written(keeper, iterations, monkeypatch, seconds=1.0):
+def written(checkpointer, iterations, monkeypatch, seconds=1.0):
     """Which steps, each of so many seconds, are on disk once each has been."""
     now_s = 0.0
     monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now_s)
-    keeper.tried_s, found = 0.0, []
+    checkpointer.tried_s, found = 0.0, []
     for iteration in iterations:
         now_s += seconds
-        keeper(step(iteration))
-        there = checkpoint.is_there(keeper.directory)
-        found.append(checkpoint.read(keeper.directory).step.iteration if there else 0)
+        checkpointer(step(iteration))
+        there = checkpoint.is_there(checkpointer.directory)
+        found.append(checkpoint.read(checkpointer.directory).step.iteration if there else 0)
     return found
 
 
 def test_one_is_kept_every_30_seconds_and_at_each_scales_end(tmp_path, monkeypatch):
-    keeper = Keeper(tmp_path / "c", RECIPE, {4, 9}, {})
-    found = written(keeper, range(1, 10), monkeypatch, seconds=15.0)
+    checkpointer = Checkpointer(tmp_path / "c", RECIPE, {4, 9}, {})
+    found = written(checkpointer, range(1, 10), monkeypatch, seconds=15.0)
     assert found == [0, 2, 2, 4, 4, 6, 6, 8, 9]
     history = checkpoint.read(tmp_path / "c").history
     assert [row["iteration"] for row in history] == list(range(1, 10))
 
 
 def test_one_at_once_is_the_last_steps_and_none_where_there_was_no_step(tmp_path, monkeypatch):
-    keeper = Keeper(tmp_path / "c", RECIPE, {9}, {})
-    keeper.write()
-    assert written(keeper, range(1, 4), monkeypatch) == [0, 0, 0]
-    keeper.history.append(step(4).row())  # where Ctrl-C came before the step itself
-    keeper.write()
+    checkpointer = Checkpointer(tmp_path / "c", RECIPE, {9}, {})
+    checkpointer.write()
+    assert written(checkpointer, range(1, 4), monkeypatch) == [0, 0, 0]
+    checkpointer.history.append(step(4).row())  # where Ctrl-C came before the step itself
+    checkpointer.write()
     there = checkpoint.read(tmp_path / "c")
     assert there.step.iteration == len(there.history) == 3
 
 
 def test_one_that_goes_on_has_the_history_of_the_way_there(tmp_path):
     before = example(tmp_path, 3)
-    keeper = Keeper(tmp_path / "c", RECIPE, {4, 9}, {}, before)
-    keeper.write()
+    checkpointer = Checkpointer(tmp_path / "c", RECIPE, {4, 9}, {}, before)
+    checkpointer.write()
     assert not (tmp_path / "c").exists()  # there is nothing new
-    keeper(step(4))
+    checkpointer(step(4))
     there = checkpoint.read(tmp_path / "c")
     assert there.history == [*before.history, step(4).row()]

@@ -110,7 +110,9 @@ def test_style_does_not_know_where_a_tile_begins(distance):
 def test_a_photograph_rolled_the_way_it_goes_around_has_the_same_loss(
     tileable, size, axis, monkeypatch
 ):
-    monkeypatch.setattr(evaluation, "TILE_MARGIN", 1e-9)  # nowhere nearer to a border than to any
+    monkeypatch.setattr(
+        evaluation, "SEAMLESS_MARGIN", 1e-9
+    )  # nowhere nearer to a border than to any
     config = replace(Config(), tileable=tileable, distance="gram")
     network = VGG(small_state(EXACT))
     photograph, painting, x = (noise_picture(*size, seed, EXACT) for seed in (1, 2, 3))

@@ -166,7 +166,7 @@ def test_a_picture_made_again_is_the_same_to_the_byte(folder, capsys, suffix):
 
 
 def test_so_it_is_with_16_bits_a_start_of_its_own_and_in_windows(folder, capsys):
-    more = ("--bits", 16, "--start", "painting.png", "--fit", "tiles")
+    more = ("--bits", 16, "--start", "painting.png", "--fit", "windows")
     impasto(capsys, "stylize", "photo.png", "night-swirls", "-o", "a.png", *QUICK, *more)
     impasto(capsys, "rerun", "a.png", "-o", "b.png", "-q")
     impasto(capsys, "rerun", "a.png", "-o", "b.jpg", "-q")  # which holds 8

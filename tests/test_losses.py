@@ -14,7 +14,7 @@ from conftest import noise_picture
 from impasto.config import PRESETS, Config
 from impasto.transfer import losses
 from impasto.transfer.evaluation import Region, objective_of
-from impasto.transfer.losses import Content, Objective, Part, Style, Tally, objective
+from impasto.transfer.losses import Content, Objective, RegionTarget, Style, Tally, objective
 from impasto.transfer.moments import Moments, Sums, moments
 from impasto.transfer.tiles import Box
 
@@ -243,7 +243,7 @@ def test_a_strength_knows_no_scale_of_the_features(network, distance):
         )
         of_photograph = {name: moments(F) for name, F in content.items()}
         of_painting = {name: moments(F) for name, F in style.items()}
-        part = Part("", 1.0, {}, of_photograph, of_painting)
+        part = RegionTarget("", 1.0, {}, of_photograph, of_painting)
         return losses_of(objective(content, [part], config), found)
 
     one, seven = terms(1), terms(7)

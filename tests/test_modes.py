@@ -104,13 +104,13 @@ def painted(photograph, on_step=None):
     """A picture that goes through many rooms: windows, a mask, colours."""
     mask = np.zeros((64, 96, 3), np.uint8)
     mask[:, 40:] = 255
-    words = {"mask": mask, "regions": {"white": "photo"}, "color": "photo", "fit": "tiles"}
+    words = {"mask": mask, "regions": {"white": "photo"}, "color": "photo", "fit": "windows"}
     return stylize(photograph, "charcoal", on_step=on_step, **words, **QUICK)
 
 
 def tile():
     """Another, from noise, that goes on around its edges, with gates and no photograph."""
-    return texture("charcoal", 64, tileable=True, fit="tiles", iterations=1, backbone="vgg16")
+    return texture("charcoal", 64, tileable=True, fit="windows", iterations=1, backbone="vgg16")
 
 
 @pytest.fixture(scope="module")

@@ -31,9 +31,9 @@ def made(network, size, fit="auto", free=16 * GB, used=GB // 2):
 
 
 def test_what_fits_is_taken_whole_and_what_does_not_in_the_largest_windows(network):
-    assert made(network, (384, 512)).side is None
+    assert made(network, (384, 512)).window_px is None
     large = made(network, LARGE)
-    assert large.side == LARGEST_SIDE_PX
+    assert large.window_px == LARGEST_SIDE_PX
     assert GB < large.peak_bytes < large.limit_bytes < 16 * GB
 
 
@@ -43,21 +43,21 @@ def test_less_memory_means_smaller_windows_and_they_stay_within_it(network):
     for share, smaller in ((1.01, False), (0.99, True)):
         planned = made(network, LARGE, free=round(needed * share), used=used)
         assert planned.peak_bytes <= planned.limit_bytes
-        assert (planned.side < LARGEST_SIDE_PX) == smaller
+        assert (planned.window_px < LARGEST_SIDE_PX) == smaller
 
 
 def test_where_nothing_fits_the_smallest_are_tried_all_the_same(network):
     planned = made(network, LARGE, free=GB)
-    assert SMALLEST_SIDE_PX <= planned.side < 2 * SMALLEST_SIDE_PX
+    assert SMALLEST_SIDE_PX <= planned.window_px < 2 * SMALLEST_SIDE_PX
     assert planned.peak_bytes > planned.limit_bytes
 
 
 def test_fit_says_which_or_how_much(network):
-    assert made(network, LARGE, "whole").side is None
-    assert made(network, (384, 512), "tiles").side == LARGEST_SIDE_PX
-    assert made(network, (384, 512), 3 * GB).side is None
+    assert made(network, LARGE, "whole").window_px is None
+    assert made(network, (384, 512), "windows").window_px == LARGEST_SIDE_PX
+    assert made(network, (384, 512), 3 * GB).window_px is None
     small = made(network, PHOTO, round(2 * GB))
-    assert small.side
+    assert small.window_px
     assert small.peak_bytes <= 1.8 * GB
     with pytest.raises(
         ConfigError, match=r"fit 1 GB for 4096 x 3072 px; at least \d.*GB are needed"
@@ -87,13 +87,13 @@ from impasto.job.plan import HELD_BYTES, work_bytes
 size, side = json.loads(sys.argv[1])
 memory.hold(*([HELD_BYTES] if side else []))
 job = prepare(data.coffee(), 'charcoal', Config(
-    backbone='vgg16', size=size, fit='tiles' if side else 'whole', iterations=3, pyramid=False))
+    backbone='vgg16', size=size, fit='windows' if side else 'whole', iterations=3, pyramid=False))
 if side:
     network = network_of(job.backbone, job.config)
     originals = job.scene.sizes
-    larger = work_bytes(network, job.size, originals, job.config, job.plan.side)
+    larger = work_bytes(network, job.size, originals, job.config, job.plan.window_px)
     smaller = work_bytes(network, job.size, originals, job.config, side)
-    plan = replace(job.plan, side=side, peak_bytes=job.plan.peak_bytes - larger + smaller)
+    plan = replace(job.plan, window_px=side, peak_bytes=job.plan.peak_bytes - larger + smaller)
     job = replace(job, plan=plan)
 job.run()
 # Not getrusage's, which counts what the parent held when it forked.
@@ -107,7 +107,7 @@ def test_regions_and_what_is_kept_take_memory_too(network):
     size = (300, 400)
     plain, regions, kept = (
         work_bytes(network, size, [PHOTO], Config(), None, **more)
-        for more in ({}, {"regions": 4}, {"regions": 4, "keep": True})
+        for more in ({}, {"regions": 4}, {"regions": 4, "preserve": True})
     )
     assert plain + 4 * 32e6 < regions < kept < plain + 4 * 40e6
 

@@ -231,7 +231,7 @@ def folder(folder):
 
 JOURNEYS = [
     ["painting.png", "several", "charcoal", "--style-weights", "2,1,1"],
-    ["painting.png", "charcoal", "--style-scale", "1,0.5", "--fit", "tiles"],
+    ["painting.png", "charcoal", "--style-scale", "1,0.5", "--fit", "windows"],
     ["painting.png", "--mask", "mask.png", "--style-mask", "of-painting.png"],
     ["charcoal", "--mask", "mask.png", "--region", "black=photo", "--color", "photo"],
     ["--mask", "mask.png", "--region", "black=several", "--region", "255=painting.png"],
@@ -337,8 +337,8 @@ def test_true_and_false_are_labels(photograph):
     for given in (mask, torch.from_numpy(mask)):
         scene = compose(photograph, "charcoal", Config(), Masks(given, regions={True: "photo"}))
         assert scene.regions == {"label 0": "charcoal.jpg", "label 1": None}
-        assert scene.keep is not None
-        assert float(scene.keep.mean()) == pytest.approx(2 / 3)
+        assert scene.preserve is not None
+        assert float(scene.preserve.mean()) == pytest.approx(2 / 3)
 
 
 def test_paintings_with_and_without_a_mask_can_meet(photograph):

@@ -84,7 +84,7 @@ def kill_at_event(number):
         return call
     for owner, name in (
         (files, 'sync'), (Path, 'replace'), (Path, 'mkdir'), (checkpoint, 'to_parts'),
-        (checkpoint.Keeper, '__call__'), (timeline.Timeline, '__call__'), (pictures, 'save'),
+        (checkpoint.Checkpointer, '__call__'), (timeline.Timeline, '__call__'), (pictures, 'save'),
     ):
         setattr(owner, name, counted(getattr(owner, name), name))
 def of_frame(file):
@@ -128,9 +128,9 @@ def run(*words):
     return exit_.value.code or 0
 
 
-def stop_after_five(keeper, step, listen=checkpoint.Keeper.__call__):
-    """A keeper's listener with a hand on Ctrl-C."""
-    listen(keeper, step)
+def stop_after_five(checkpointer, step, listen=checkpoint.Checkpointer.__call__):
+    """A checkpointer's listener with a hand on Ctrl-C."""
+    listen(checkpointer, step)
     if step.iteration == 5:
         raise KeyboardInterrupt
 
@@ -145,7 +145,7 @@ def kept(tmp_path_factory):
         PIL.Image.fromarray(data.coffee()).resize((96, 64)).save("photo.png")
         whole = run(*COMMAND, *QUICK)
         undisturbed = Path("out.png").read_bytes()
-        here.setattr(checkpoint.Keeper, "__call__", stop_after_five)
+        here.setattr(checkpoint.Checkpointer, "__call__", stop_after_five)
         with contextlib.redirect_stderr(io.StringIO()) as err:
             stopped = run(*COMMAND, *QUICK)
     assert (whole, stopped) == (0, 130)
@@ -310,7 +310,7 @@ def test_it_goes_on_from_any_folder_with_all_that_was_asked_for(folder, capsys):
     places = ("-o", "b.png", "-d", "steps", "--checkpoint-dir", "kept")
     impasto(*words, *asked, "-o", "a.png", "-d", "a", capsys=capsys)
     with pytest.MonkeyPatch.context() as stopping:
-        stopping.setattr(checkpoint.Keeper, "__call__", stop_after_five)
+        stopping.setattr(checkpoint.Checkpointer, "__call__", stop_after_five)
         err = impasto(*words, *asked, *places, status=130, capsys=capsys).err
     assert "impasto resume kept" in err
     assert not Path("b.png-checkpoint").exists()
@@ -327,7 +327,7 @@ def test_it_goes_on_from_any_folder_with_all_that_was_asked_for(folder, capsys):
 def test_a_result_that_was_not_asked_for_by_name_is_gone_on_with_too(folder, capsys):
     words = ("stylize", "photo.png", "charcoal", *QUICK)
     with pytest.MonkeyPatch.context() as stopping:
-        stopping.setattr(checkpoint.Keeper, "__call__", stop_after_five)
+        stopping.setattr(checkpoint.Checkpointer, "__call__", stop_after_five)
         impasto(*words, status=130, capsys=capsys)
     assert "exists" in impasto(*words, status=2, capsys=capsys).err
     impasto(*words, "--resume", capsys=capsys)
@@ -438,7 +438,7 @@ def test_under_another_version_a_film_goes_on_with_its_frames_twice(folder, caps
     whole = Path("film.gif").read_bytes()
     monkeypatch.setattr(checkpoint, "INTERVAL_S", 0.0)
     with pytest.MonkeyPatch.context() as stopping:
-        stopping.setattr(checkpoint.Keeper, "__call__", stop_after_five)
+        stopping.setattr(checkpoint.Checkpointer, "__call__", stop_after_five)
         impasto(*COMMAND, *QUICK, *film, status=130, capsys=capsys)
     monkeypatch.setattr(room.platform, "python_version", lambda: "0")
     with pytest.MonkeyPatch.context() as stopping:
@@ -470,7 +470,7 @@ def test_what_lies_around_a_checkpoint_moves_with_it(folder, capsys):
     words += ("--region", "#fff=home/paintings/a.png", "--snapshots", "2,last")
     impasto(*words, "-o", "whole.png", capsys=capsys)
     with pytest.MonkeyPatch.context() as stopping:
-        stopping.setattr(checkpoint.Keeper, "__call__", stop_after_five)
+        stopping.setattr(checkpoint.Checkpointer, "__call__", stop_after_five)
         asked = ("-o", place / "out.png", "--timeline", place / "film.gif")
         impasto(*words, *asked, status=130, capsys=capsys)
     shutil.copytree("home", "copy")
@@ -507,7 +507,7 @@ def test_two_pictures_of_one_stem_have_a_checkpoint_each(folder, capsys):
     """The one is stopped; the other, done after it, leaves it alone."""
     snapshots = ("--snapshots", "1")
     with pytest.MonkeyPatch.context() as stopping:
-        stopping.setattr(checkpoint.Keeper, "__call__", stop_after_five)
+        stopping.setattr(checkpoint.Checkpointer, "__call__", stop_after_five)
         impasto(*COMMAND, *QUICK, *snapshots, status=130, capsys=capsys)
     other = ("stylize", "photo.png", "night-swirls", "-o", "out.jpg", *QUICK, *snapshots)
     impasto(*other, capsys=capsys)
@@ -589,7 +589,7 @@ def test_in_windows_it_goes_on_to_the_same_bytes_whatever_memory_there_is_by_the
         crowded.setattr(plan, "LARGEST_SIDE_PX", 24)
         crowded.setattr(memory, "free_bytes", lambda _: 0)
         impasto(*words, "-o", "whole.png", "-q", capsys=capsys)
-        crowded.setattr(checkpoint.Keeper, "__call__", stop_after_five)
+        crowded.setattr(checkpoint.Checkpointer, "__call__", stop_after_five)
         impasto(*words, "-o", "out.png", status=130, capsys=capsys)
     assert checkpoint.read(FOLDER).windows == ((1, 24),)
     err = impasto("resume", FOLDER, capsys=capsys).err
@@ -601,20 +601,20 @@ def test_where_memory_ran_out_the_record_says_so_and_is_followed_to_the_byte(fol
     """Whether it is made again or gone on with: by a machine that has enough memory by then."""
     words = ("stylize", "photo.png", "charcoal", *QUICK, "--size", 96)
 
-    def crowd_after_five(keeper, step, real=checkpoint.Keeper.__call__):
-        real(keeper, step)
+    def crowd_after_five(checkpointer, step, real=checkpoint.Checkpointer.__call__):
+        real(checkpointer, step)
         if step.iteration == 5:
             Crowded(64 * 64, crowded)
 
-    def stop_after_eight(keeper, step, narrow=crowd_after_five):
-        narrow(keeper, step)
+    def stop_after_eight(checkpointer, step, narrow=crowd_after_five):
+        narrow(checkpointer, step)
         if step.iteration == 8:
             raise KeyboardInterrupt
 
     for name, listen in (("out", stop_after_eight), ("whole", crowd_after_five)):
         with pytest.MonkeyPatch.context() as crowded:
             crowded.setattr(walk, "SMALLEST_SIDE_PX", 16)
-            crowded.setattr(checkpoint.Keeper, "__call__", listen)
+            crowded.setattr(checkpoint.Checkpointer, "__call__", listen)
             status = 130 if name == "out" else 0
             err = impasto(*words, "-o", f"{name}.png", status=status, capsys=capsys).err
         assert "memory ran out: going on in windows of 48 px" in err
@@ -627,12 +627,12 @@ def test_where_memory_ran_out_the_record_says_so_and_is_followed_to_the_byte(fol
 def test_a_library_call_goes_on_with_its_whole_history_and_refuses_another_job(folder):
     settings = {"size": 64, "iterations": 8, "backbone": "vgg16"}
     job = prepare("photo.png", "charcoal", configure(**settings))
-    keeper, whole = job.keeper(FOLDER, {}), job.run()
+    checkpointer, whole = job.checkpointer(FOLDER, {}), job.run()
 
     def stop(step):
-        keeper(step)
+        checkpointer(step)
         if step.iteration == 3:
-            keeper.write()
+            checkpointer.write()
             raise KeyboardInterrupt
 
     assert job.run(stop).stopped == CTRL_C
@@ -649,8 +649,8 @@ def test_a_library_call_goes_on_with_its_whole_history_and_refuses_another_job(f
 
 def test_what_breaks_or_stops_right_after_going_on_keeps_the_picture(folder, monkeypatch):
     job = prepare("photo.png", "charcoal", configure(size=64, iterations=4, backbone="vgg16"))
-    keeper = job.keeper(FOLDER, {})
-    job.run(keeper)
+    checkpointer = job.checkpointer(FOLDER, {})
+    job.run(checkpointer)
     last = checkpoint.read(FOLDER)
     assert job.run(None, last).stopped is None  # nothing was left to do
     for error, stopped in ((RuntimeError("no memory"), "no memory"), (KeyboardInterrupt, "Ctrl-C")):

@@ -58,7 +58,7 @@ def test_memory_is_set_and_given_back_only_in_a_process_of_its_own(job, monkeypa
     done = []
     monkeypatch.setattr(session.memory, "hold", lambda *words: done.append(("hold", *words)))
     monkeypatch.setattr(session.memory, "release", lambda: done.append("release"))
-    job = replace(job, plan=replace(job.plan, side=side))
+    job = replace(job, plan=replace(job.plan, window_px=side))
     Session(job, own_process=own).run()
     first = [("hold", session.HELD_BYTES)] if side else [("hold",)]
     assert done == ([*first, *["release"] * (4 if side else 0)] if own else [])

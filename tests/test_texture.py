@@ -15,7 +15,7 @@ from impasto import pictures
 from impasto.api import stylize, texture
 from impasto.cli.options import spelled_out
 from impasto.cli.rerun import config_of
-from impasto.config import Config, whole_tiles
+from impasto.config import Config, seamless_size
 from impasto.errors import ConfigError
 from impasto.parsing import parse_look, parse_setting, parse_size
 from impasto.transfer.schedule import schedule
@@ -96,7 +96,7 @@ def test_a_strength_of_0_leaves_a_flat_tile_as_it_is():
 
 @pytest.mark.parametrize("size", [(512, 384), (500, 333), (1000, 40), (17, 16)])
 def test_every_scale_of_a_tile_is_one(size):
-    for (height, width), _ in schedule(whole_tiles(size, (True, True)), Config(tileable=True)):
+    for (height, width), _ in schedule(seamless_size(size, (True, True)), Config(tileable=True)):
         assert height % 16 == width % 16 == 0
         assert min(height, width) >= 16
 

@@ -193,13 +193,13 @@ def pixels(name):
 def stopped(capsys, monkeypatch, *words):
     """A run that Ctrl-C stops after two iterations."""
 
-    def stop(keeper, step, listen=checkpoint.Keeper.__call__):
-        listen(keeper, step)
+    def stop(checkpointer, step, listen=checkpoint.Checkpointer.__call__):
+        listen(checkpointer, step)
         if step.iteration == 2:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as stopping:
-        stopping.setattr(checkpoint.Keeper, "__call__", stop)
+        stopping.setattr(checkpoint.Checkpointer, "__call__", stop)
         impasto(capsys, *words, status=130)
 
 

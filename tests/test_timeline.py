@@ -184,15 +184,15 @@ def test_a_frame_is_kept_where_the_picture_has_changed_enough_since_the_last(fol
     assert stepping(recorder, range(10, 22)) == [1, 2, 4, 6, 10]
 
 
-def stop_after_five(keeper, step, listen=checkpoint.Keeper.__call__):
-    listen(keeper, step)
+def stop_after_five(checkpointer, step, listen=checkpoint.Checkpointer.__call__):
+    listen(checkpointer, step)
     if step.iteration == 5:
         raise KeyboardInterrupt
 
 
 def test_after_ctrl_c_there_is_a_film_and_going_on_ends_in_the_same_bytes(folder, whole, capsys):
     with pytest.MonkeyPatch.context() as stopping:
-        stopping.setattr(checkpoint.Keeper, "__call__", stop_after_five)
+        stopping.setattr(checkpoint.Checkpointer, "__call__", stop_after_five)
         impasto(capsys, *COMMAND, "--timeline", "film.mp4", status=130)
     so_far, _ = frames_of(Path("film.mp4"))
     assert change(so_far[-1], picture("out.png")[: len(so_far[-1])]) < CLOSE
@@ -207,7 +207,7 @@ def test_frames_of_another_run_in_the_same_folder_are_not_taken_for_this_ones(
     folder, whole, capsys
 ):
     with pytest.MonkeyPatch.context() as stopping:
-        stopping.setattr(checkpoint.Keeper, "__call__", stop_after_five)
+        stopping.setattr(checkpoint.Checkpointer, "__call__", stop_after_five)
         impasto(capsys, *COMMAND, "--timeline", "a.gif", "--strength", 0.9, status=130)
         impasto(capsys, *COMMAND, "--timeline", "b.gif", status=130)
     assert len(list(FOLDER.glob("frames-*"))) == 2
@@ -218,7 +218,7 @@ def test_frames_of_another_run_in_the_same_folder_are_not_taken_for_this_ones(
 
 def test_a_film_asked_for_on_the_way_says_what_it_passes_over(folder, capsys):
     with pytest.MonkeyPatch.context() as stopping:
-        stopping.setattr(checkpoint.Keeper, "__call__", stop_after_five)
+        stopping.setattr(checkpoint.Checkpointer, "__call__", stop_after_five)
         impasto(capsys, *COMMAND, status=130)
     err = impasto(capsys, *COMMAND, "--resume", "--timeline", "film.gif").err
     assert "No frames were kept so far" in err

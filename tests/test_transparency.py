@@ -75,7 +75,7 @@ def test_a_painting_on_a_transparent_canvas_is_the_painting(folder, capsys):
         ("--color", "luminance"),
         ("--color", "photo"),
         ("--color", "painting", "--color-match", "histogram"),
-        ("--fit", "tiles"),
+        ("--fit", "windows"),
         ("--tileable",),
         ("--start", "noise"),
     ],

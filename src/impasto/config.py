@@ -30,9 +30,9 @@ Size = tuple[int, int]  # (height, width) in pixels
 Axes = tuple[bool, bool]  # down and across: whether a picture goes on around its edges that way
 
 STARTS = ("content", "noise", "noise*content")
-FITS = ("auto", "whole", "tiles")
+FITS = ("auto", "whole", "windows")
 BORDERED: Axes = (False, False)
-TILED: Mapping[str, Axes] = MappingProxyType(
+SEAMLESS: Mapping[str, Axes] = MappingProxyType(
     {"horizontally": (False, True), "vertically": (True, False), "both": (True, True)}
 )
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -45,7 +45,7 @@ LAST = -1  # the snapshot of the last iteration, whichever that is
 LARGEST_SIZE_PX = 16_384
 MOST_THREADS = 1024  # no machine has more cores that one job could use; a slip rather
 SMALLEST_SIZE_PX = 16  # at which the deepest layers still have one position
-TILE_PX = 16  # a tile's sides are multiples of it: four poolings then halve it without a rest
+SEAMLESS_PX = 16  # a tile's sides are multiples of it: four poolings then halve it without a rest
 # The content's weight against the style's is CONTENT_AT_HALF * ((1 - s) / s)^2 at strength s, both
 # distances being fractions: 0.12 was picked by eye over the pairs described in docs/performance.md.
 CONTENT_AT_HALF = 0.12
@@ -116,10 +116,10 @@ def _weights(name: str, weights: Any) -> Any:
 
 
 def _tileable(name: str, tileable: Any) -> Any:
-    """Check for a word of TILED, or a switch: true is both ways."""
-    if tileable is not False and tileable is not True and tileable not in TILED:
-        allowed = f"allowed: {', '.join(TILED)}, true (both ways) or false"
-        hint = did_you_mean(str(tileable), tuple(TILED))
+    """Check for a word of SEAMLESS, or a switch: true is both ways."""
+    if tileable is not False and tileable is not True and tileable not in SEAMLESS:
+        allowed = f"allowed: {', '.join(SEAMLESS)}, true (both ways) or false"
+        hint = did_you_mean(str(tileable), tuple(SEAMLESS))
         raise ConfigError(f"{named(name)} {tileable!r}", allowed, hint)
     return "both" if tileable is True else tileable
 
@@ -188,7 +188,7 @@ class Config:
             multiples of 16 px: ``replicate`` or ``zeros``.
         tileable: whether the result goes on without a seam where copies of it are laid side by
             side: ``horizontally`` (as a panorama of all directions does), ``vertically``, ``both``
-            ways (or True), or False. That way its side is then a multiple of TILE_PX. The
+            ways (or True), or False. That way its side is then a multiple of SEAMLESS_PX. The
             photograph's opposite borders are brought together first, and near them it counts less.
         pyramid: from coarse to fine, or at the full size from the start.
         optimizer: ``lbfgs``, ``adam`` or ``gd``, plain gradient descent.
@@ -213,7 +213,7 @@ class Config:
             been run yet.
         precision: of the network's features: ``float32``, or ``bfloat16``, faster on GPUs that have
             it; ``auto`` takes it there. Losses are float32 whatever it is.
-        fit: ``whole`` (the picture at once), ``tiles`` (in windows), ``auto`` (windows where the
+        fit: ``whole`` (the picture in one piece), ``windows``, ``auto`` (windows where the
             whole would not fit the free memory), or the bytes that the work may take.
         threads: of the CPU's that compute at once; sums, and so the picture's bytes, depend on it.
             None is as many as this process may use.
@@ -290,7 +290,7 @@ class Config:
     @property
     def around(self) -> Axes:
         """Which ways the result goes on around its edges."""
-        return TILED[self.tileable] if isinstance(self.tileable, str) else BORDERED
+        return SEAMLESS[self.tileable] if isinstance(self.tileable, str) else BORDERED
 
     @property
     def rate(self) -> float:
@@ -377,10 +377,10 @@ def configure(preset: str = "default", **settings: Any) -> Config:
     return replace(PRESETS[preset], **given)
 
 
-def whole_tiles(size: Size, around: Axes) -> Size:
-    """(height, width) rounded to a multiple of TILE_PX, at least one, where it goes around."""
+def seamless_size(size: Size, around: Axes) -> Size:
+    """(height, width) rounded to a multiple of SEAMLESS_PX, at least one, where it goes around."""
     height, width = (
-        max(1, round(side / TILE_PX)) * TILE_PX if joined else side
+        max(1, round(side / SEAMLESS_PX)) * SEAMLESS_PX if joined else side
         for side, joined in zip(size, around, strict=True)
     )
     return height, width

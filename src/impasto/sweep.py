@@ -159,7 +159,7 @@ def sweep(
     done: list[Tried] = []
     for cell in tried:
         job = prepare(content, style, cell.config)
-        found = kept(cell, job, appraiser, seconds_known)
+        found = cached(cell, job, appraiser, seconds_known)
         if found is None:
             on_cell(cell, job)
             found = made(cell, Session(job, own_process=own_process), appraiser, on_step)
@@ -203,7 +203,7 @@ def made(
     return Tried(cell, status, went.losses, measures, seconds, went.done)
 
 
-def kept(
+def cached(
     cell: Cell, job: Job, appraiser: Appraiser, seconds: Mapping[str, tuple[str, float]]
 ) -> Tried | None:
     """What came of a cell whose picture is there, made from the same facts; else None."""

@@ -16,7 +16,7 @@ from impasto.config import Config, configure
 from impasto.parsing import parse_setting, parse_size
 
 if TYPE_CHECKING:
-    from impasto.explain import Part, Report, Run
+    from impasto.explain import Report, Run, Study
     from impasto.transfer.optimize import Step
 
 DEFAULT_SIZE_PX = 256  # all runs together then take a few minutes on two cores
@@ -124,11 +124,11 @@ class Teller(Bar):
         self.parts = report.parts
         self.costs = {part.name: costs(part.job) for part in self.parts}
         self.number = 0  # of runs that are there
-        self.part: Part | None = None
+        self.part: Study | None = None
         self.part_started_s = 0.0
         super().__init__(Pace(sum(map(sum, self.costs.values()))), quiet=quiet)
 
-    def begin(self, part: Part) -> None:
+    def begin(self, part: Study) -> None:
         """A run was not kept, and has to be made."""
         self.part, self.part_started_s = part, time.monotonic()
         self.pace.start()
@@ -140,7 +140,7 @@ class Teller(Bar):
         self.pace.did(self.costs[self.part.name][step.iteration - 1])
         self.show(self.count, self.part.title)
 
-    def end(self, part: Part) -> None:
+    def end(self, part: Study) -> None:
         """It is there now."""
         self.number += 1
         fresh, self.part = self.part is part, None

@@ -10,7 +10,7 @@ import typer
 import typer.core
 
 from impasto import config
-from impasto.config import FITS, LAST, PRESETS, STARTS, TILED, Config
+from impasto.config import FITS, LAST, PRESETS, SEAMLESS, STARTS, Config
 
 PICTURE, REGIONS, BALANCE = "Picture", "Regions", "Balance"
 OPTIMISATION, OUTPUT = "Optimisation", "Output"
@@ -78,7 +78,7 @@ def spelled_out(words: Sequence[str]) -> list[str]:
         if word == "--":  # what follows is no option
             return [*found, word, *left]
         if word == "--tileable":
-            word += f"={left.pop(0) if left and left[0] in TILED else 'both'}"
+            word += f"={left.pop(0) if left and left[0] in SEAMLESS else 'both'}"
         found.append("--tileable=no" if word == "--not-tileable" else word)
     return found
 
@@ -206,8 +206,8 @@ Tileable = Annotated[
     str | None,
     setting(
         "tileable",
-        f"Without a seam where copies are laid side by side: {', '.join(TILED)} (without a word, "
-        "both). --not-tileable takes back what a look says.",
+        f"Without a seam where copies are laid side by side: {', '.join(SEAMLESS)} (without a "
+        "word, both). --not-tileable takes back what a look says.",
         PICTURE,
         "WAY",
     ),
@@ -340,7 +340,7 @@ Fit = Annotated[
     str | None,
     setting(
         "fit",
-        "Memory: the whole picture at once; in windows (any size, a little slower); or within so "
+        "Memory: the whole picture; in windows (any size, a little slower); or within so "
         "many bytes, such as 6GB. auto: windows where the whole would not fit.",
         OPTIMISATION,
         f"{'|'.join(FITS)}|BYTES",

@@ -124,10 +124,12 @@ class Narrator(Bar):
     def _tell_plan(self) -> None:
         plan = self.job.plan
         peak, limit = (f"{size / GIGABYTE:.1f} GB" for size in (plan.peak_bytes, plan.limit_bytes))
-        if plan.side:
-            self.say(f"In windows of {plan.side} px, with the gradient of the whole: about {peak}")
+        if plan.window_px:
+            self.say(
+                f"In windows of {plan.window_px} px, with the gradient of the whole: about {peak}"
+            )
         elif plan.peak_bytes > WORTH_TELLING_BYTES:
-            self.say(f"At once, in about {peak} of memory")
+            self.say(f"Whole, in about {peak} of memory")
         if plan.peak_bytes > plan.limit_bytes:
             self.warn(f"{peak} is more than the {limit} that may be had: the system may end it")
 

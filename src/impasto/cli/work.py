@@ -27,7 +27,7 @@ from impasto.errors import CheckpointError, ConfigError, PictureError, printable
 from impasto.job.order import Order
 
 if TYPE_CHECKING:
-    from impasto.job.checkpoint import Checkpoint, Keeper
+    from impasto.job.checkpoint import Checkpoint, Checkpointer
     from impasto.job.job import Job, Result
     from impasto.job.session import Listener
     from impasto.timeline import Timeline
@@ -163,7 +163,7 @@ def run(
     if before:
         order, windows = order.with_threads(before.recipe.threads), before.windows
     job = _checked(order, windows)
-    keeper = job.keeper(folder, order.to_json(folder), before) if folder else None
+    checkpointer = job.checkpointer(folder, order.to_json(folder), before) if folder else None
     timeline = Timeline(job, order.timeline, folder, before) if order.timeline else None
     narrator = Narrator(job, quiet=quiet)
     snapshots = _snapshots(job, order)
@@ -178,15 +178,15 @@ def run(
     hear_stops()
     with narrator:
         narrator.skip(before.step.iteration if before else 0)
-        listeners = _listeners(snapshots, timeline, keeper)
+        listeners = _listeners(snapshots, timeline, checkpointer)
         session = Session(job, listeners, narrator.regret, own_process=True)
         result = session.run(narrator, before)
     ignore_stops()
-    advice = _keep(keeper) if keeper and result.stopped else ""
+    advice = _keep(checkpointer) if checkpointer and result.stopped else ""
     _save(result, order)
-    filmed = _film(timeline, result, keeper, narrator)
-    if keeper and filmed and not result.stopped:
-        checkpoint.remove(keeper.directory)
+    filmed = _film(timeline, result, checkpointer, narrator)
+    if checkpointer and filmed and not result.stopped:
+        checkpoint.remove(checkpointer.directory)
     _report(job, result, order, time.monotonic() - started_s, advice, quiet)
     if not filmed:
         sys.exit(BROKEN)
@@ -209,20 +209,22 @@ def _checked(order: Order, windows: Windows) -> Job:
 
 
 def _film(
-    timeline: Timeline | None, result: Result, keeper: Keeper | None, narrator: Narrator
+    timeline: Timeline | None, result: Result, checkpointer: Checkpointer | None, narrator: Narrator
 ) -> bool:
     """Write the film, if one is asked for, as far as it got; False where it can't be written."""
     try:
         if timeline:
             timeline.save(result)
     except PictureError as error:
-        narrator.warn(f"Film left out: {error.line(spelling)}{_keep(keeper) if keeper else ''}")
+        narrator.warn(
+            f"Film left out: {error.line(spelling)}{_keep(checkpointer) if checkpointer else ''}"
+        )
         return False
     return True
 
 
 def _listeners(
-    snapshots: Callable[[Step], None], timeline: Timeline | None, keeper: Keeper | None
+    snapshots: Callable[[Step], None], timeline: Timeline | None, checkpointer: Checkpointer | None
 ) -> list[Listener]:
     """All that is written after an iteration: what a checkpoint counts on comes before it."""
     from impasto.job.session import Listener
@@ -230,17 +232,17 @@ def _listeners(
     found = [Listener(snapshots, "Snapshot left out")]
     if timeline:
         found.append(Listener(timeline, "The film will have gaps", once=True))
-    if keeper:
-        found.append(Listener(keeper, "Going on without a new checkpoint", once=True))
+    if checkpointer:
+        found.append(Listener(checkpointer, "Going on without a new checkpoint", once=True))
     return found
 
 
-def _keep(keeper: Keeper) -> str:
+def _keep(checkpointer: Checkpointer) -> str:
     """Write a checkpoint at once; how to go on from it, or from the one before if it fails."""
     with suppress(CheckpointError):
-        keeper.write()
-    where = shlex.quote(printable(keeper.directory))
-    return f"; to go on: impasto resume {where}" if keeper.written else ""
+        checkpointer.write()
+    where = shlex.quote(printable(checkpointer.directory))
+    return f"; to go on: impasto resume {where}" if checkpointer.written else ""
 
 
 def _snapshots(job: Job, order: Order) -> Callable[[Step], None]:

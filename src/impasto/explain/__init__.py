@@ -13,6 +13,6 @@ above it:
 """
 
 from impasto.explain.report import Report, explain, prepare, write
-from impasto.explain.runs import KEPT, Effort, Part, Run, obtained
+from impasto.explain.runs import KEPT, Effort, Run, Study, obtained
 
-__all__ = ["KEPT", "Effort", "Part", "Report", "Run", "explain", "obtained", "prepare", "write"]
+__all__ = ["KEPT", "Effort", "Report", "Run", "Study", "explain", "obtained", "prepare", "write"]

@@ -12,7 +12,7 @@ from impasto import pictures
 from impasto.config import Config, Size, Weighted
 from impasto.explain import figures
 from impasto.explain.figures import Layer, Pulls, Slip
-from impasto.explain.runs import LAYERS, RATES, Part, Run, third
+from impasto.explain.runs import LAYERS, RATES, Run, Study, third
 from impasto.job.job import Job, network_of
 from impasto.network.vgg import VGG
 from impasto.transfer.evaluation import Region, look, objective_of
@@ -106,7 +106,7 @@ def by_depth(layers: Weighted) -> list[str]:
     return sorted((name for name, weight in layers if weight), key=lambda name: name[4:])
 
 
-def find(parts: Sequence[Part], runs: Mapping[str, Run]) -> Findings:
+def find(parts: Sequence[Study], runs: Mapping[str, Run]) -> Findings:
     """Look at what the runs came to, in float32 on the CPU."""
     job, last = parts[0].job, parts[-1]
     network = network_of(job.backbone, job.config)
@@ -142,7 +142,7 @@ def seen(network: VGG, picture: Tensor, where: Tensor | None, config: Config) ->
     return Seen(picture, maps, moments)
 
 
-def slip(part: Part, run: Run, network: VGG) -> Slip | None:
+def slip(part: Study, run: Run, network: VGG) -> Slip | None:
     """The first step of a run, if it was taken back; the run itself kept only where it began."""
     if run.first is None or not run.history[0]["rejected"]:
         return None

@@ -11,7 +11,7 @@ from impasto import files
 from impasto.config import Config
 from impasto.errors import ConfigError, PictureError
 from impasto.explain import findings, page
-from impasto.explain.runs import EFFORTS, KEPT, Effort, Part, Run, kept, obtained, parts, path_of
+from impasto.explain.runs import EFFORTS, KEPT, Effort, Run, Study, cached, obtained, parts, path_of
 from impasto.job.prepare import prepare as prepare_job
 from impasto.modes import own_modes
 from impasto.pictures import PictureSource
@@ -38,7 +38,7 @@ class Report:
     """
 
     folder: Path
-    parts: Sequence[Part]
+    parts: Sequence[Study]
 
     @property
     def kept(self) -> Path:
@@ -52,7 +52,7 @@ def explain(
     folder: str | Path,
     config: Config,
     effort: Effort | None = None,
-    on_part: Callable[[Part], None] = nothing,
+    on_part: Callable[[Study], None] = nothing,
     on_step: Callable[[Step], None] = nothing,
 ) -> Path:
     """Write a page that explains how this photograph takes on this painting's manner.
@@ -99,7 +99,7 @@ def prepare(
     wanted = parts(job, effort or Effort().times(EFFORTS[config.quality]))
     check_folder(folder)
     for part in wanted:
-        kept(part, path_of(part, folder / KEPT))  # none of them is another program's
+        cached(part, path_of(part, folder / KEPT))  # none of them is another program's
     return Report(folder, wanted)
 
 

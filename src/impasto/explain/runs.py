@@ -68,7 +68,7 @@ class Effort:
 
 
 @dataclass(frozen=True)
-class Part:
+class Study:
     """One run of a report.
 
     Attributes:
@@ -123,7 +123,7 @@ class Run:
         return [row["loss"] for row in self.history]
 
 
-def parts(job: Job, effort: Effort) -> list[Part]:
+def parts(job: Job, effort: Effort) -> list[Study]:
     """All runs of a report, in the order in which it tells of them.
 
     Args:
@@ -133,7 +133,7 @@ def parts(job: Job, effort: Effort) -> list[Part]:
     check_layers(job.backbone, replace(job.config, style_layers=EACH))
     for size in (job.size, rate_size(job)):
         check_size(size, replace(job.config, style_layers=EACH))
-    whole = Part("main", "the picture itself", job, shots_of(job.iterations))
+    whole = Study("main", "the picture itself", job, shots_of(job.iterations))
     others = [*content_parts(job, effort), *style_parts(job, effort), *rate_parts(job, effort)]
     return [whole, *others]
 
@@ -149,7 +149,7 @@ def third(iterations: int) -> int:
     return max(1, round(iterations * THIRD))
 
 
-def content_parts(job: Job, effort: Effort) -> Iterator[Part]:
+def content_parts(job: Job, effort: Effort) -> Iterator[Study]:
     """From noise to a picture that looks like the photograph to one layer: figure 1, lower row."""
     known = alone(
         job, pooling="average", edges="replicate", units="sums", strength=None, alpha=1.0, beta=0.0
@@ -166,10 +166,10 @@ def content_parts(job: Job, effort: Effort) -> Iterator[Part]:
             tv_weight=SMOOTHNESS,
             iterations=count,
         )
-        yield Part(f"content-{layer}", f"what {layer} holds", part)
+        yield Study(f"content-{layer}", f"what {layer} holds", part)
 
 
-def style_parts(job: Job, effort: Effort) -> Iterator[Part]:
+def style_parts(job: Job, effort: Effort) -> Iterator[Study]:
     """From noise to the painting's statistics, layer upon layer: figure 1, upper row."""
     known = alone(job, units="fractions", strength=1.0, alpha=1.0, beta=1.0)
     for count, iterations in enumerate(effort.style, 1):
@@ -182,7 +182,7 @@ def style_parts(job: Job, effort: Effort) -> Iterator[Part]:
         )
         name = f"style-{LAYERS[count - 1]}"
         title = "the style in conv1_1" + (f" to {LAYERS[count - 1]}" if count > 1 else "")
-        yield Part(name, title, part)
+        yield Study(name, title, part)
 
 
 def alone(job: Job, **settings: Any) -> Job:
@@ -197,7 +197,7 @@ def alone(job: Job, **settings: Any) -> Job:
     )
 
 
-def rate_parts(job: Job, effort: Effort) -> Iterator[Part]:
+def rate_parts(job: Job, effort: Effort) -> Iterator[Study]:
     """The main job, small, by Adam at each learning rate."""
     size = rate_size(job)
     strokes = job.config.style_size
@@ -213,7 +213,7 @@ def rate_parts(job: Job, effort: Effort) -> Iterator[Part]:
             style_size=smaller,
         )
         title = f"a learning rate of {rate:g}"
-        yield Part(f"rate-{rate:g}", title, part)
+        yield Study(f"rate-{rate:g}", title, part)
 
 
 def rate_size(job: Job) -> Size:
@@ -222,9 +222,9 @@ def rate_size(job: Job) -> Size:
 
 
 def obtained(
-    part: Part,
+    part: Study,
     folder: Path,
-    on_part: Callable[[Part], None],
+    on_part: Callable[[Study], None],
     on_step: Callable[[Step], None],
     *,
     own_process: bool = False,
@@ -244,20 +244,20 @@ def obtained(
         PictureError: it can't be written, or would overwrite another program's file.
     """
     path = path_of(part, folder)
-    run = kept(part, path)
+    run = cached(part, path)
     if run is None:
         on_part(part)
         run = made(part, Session(part.job, own_process=own_process), on_step)
-        keep(part, run, path)
+        store(part, run, path)
     return run
 
 
-def path_of(part: Part, folder: Path) -> Path:
+def path_of(part: Study, folder: Path) -> Path:
     """Of what came of a part, in the folder of all that is kept."""
     return folder / f"{part.name}.safetensors"
 
 
-def made(part: Part, session: Session, on_step: Callable[[Step], None]) -> Run:
+def made(part: Study, session: Session, on_step: Callable[[Step], None]) -> Run:
     """Run a part in a session of its job."""
     shots: dict[int, Tensor] = {}
     first: Tensor | None = None
@@ -286,12 +286,12 @@ def eight_bits(picture: Tensor) -> Tensor:
     return samples.permute(2, 0, 1)[None].float() / 255
 
 
-def identity(part: Part) -> dict[str, Any]:
+def identity(part: Study) -> dict[str, Any]:
     """All that decides what comes of a part, as JSON gives it back."""
     return {**part.job.recipe.deciding(), "shots": sorted(part.shots), "format": FORMAT}
 
 
-def keep(part: Part, run: Run, path: Path) -> None:
+def store(part: Study, run: Run, path: Path) -> None:
     """Write what came of a part, whole or not at all."""
     tensors = {"pixels": run.pixels, "picture": run.picture}
     tensors |= {"first": run.first} if run.first is not None else {}
@@ -305,7 +305,7 @@ def keep(part: Part, run: Run, path: Path) -> None:
         raise PictureError(given, "", "what was kept before is kept; try again") from error
 
 
-def kept(part: Part, path: Path) -> Run | None:
+def cached(part: Study, path: Path) -> Run | None:
     """What came of a part, if it is there, whole, and made from the same facts; else None.
 
     Raises:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from impasto import pictures
-from impasto.config import PHOTO, STARTS, TILE_PX, Axes, Config, Size, scale_size, whole_tiles
+from impasto.config import PHOTO, SEAMLESS_PX, STARTS, Axes, Config, Size, scale_size, seamless_size
 from impasto.errors import ConfigError, PictureError, did_you_mean
 from impasto.job import memory
 from impasto.job.recipe import Inputs, Source
@@ -99,7 +99,7 @@ def compose(
     elif not paintings:
         raise ConfigError("no painting", "at least one is wanted")
     scene = recoloured(greyed(scene.with_paintings(trimmed)), config)
-    return as_tile(scene, config.around) if config.tileable and content is not None else scene
+    return made_seamless(scene, config.around) if config.tileable and content is not None else scene
 
 
 def read(source: PictureSource, role: str, longest: int | None = None) -> Picture:
@@ -126,11 +126,11 @@ def canvas(config: Config, given: Masks) -> Picture:
         what = "a mask" if given.mask is not None else f"`size` {config.size!r}"
         raise ConfigError(f"{what} without a photograph", "that is for one")
     height, width = (config.size,) * 2 if isinstance(config.size, int) else config.size
-    h, w = whole_tiles((height, width), config.around)
+    h, w = seamless_size((height, width), config.around)
     if (h, w) != (height, width):
         raise ConfigError(
             f"a tile of {width} x {height} px",
-            f"the sides that it goes around are multiples of {TILE_PX} px",
+            f"the sides that it goes around are multiples of {SEAMLESS_PX} px",
             f"try {w}x{h}",
         )
     return Picture(noise_of((height, width), config.seed), None, "noise", "")
@@ -296,8 +296,8 @@ def with_regions(
     where = mask.regions(by_label=by_label)
     own = own_styles(given.regions, where, mask, config, scene.photograph)
     painted = masked(paintings, theirs, list(where))
-    kept = [colour for colour in where if own.get(colour) == PHOTO]
-    keep = torch.stack([where[colour] for colour in kept]).sum(0) if kept else None
+    preserved = [colour for colour in where if own.get(colour) == PHOTO]
+    preserve = torch.stack([where[colour] for colour in preserved]).sum(0) if preserved else None
     areas: list[Area] = []
     for colour, part in where.items():
         mine = own.get(colour)
@@ -308,9 +308,9 @@ def with_regions(
     check_all_used(areas, painted)
     regions: dict[str, str | None] = {
         **{area.name: " + ".join(each.name for each in area.styles) for area in areas},
-        **{masks.region_name(colour): None for colour in kept},
+        **{masks.region_name(colour): None for colour in preserved},
     }
-    original = scene.photograph if keep is not None else None
+    original = scene.photograph if preserve is not None else None
     inputs = replace(
         scene.inputs,
         mask=source_of(mask.picture),
@@ -320,9 +320,8 @@ def with_regions(
             for colour, each in own.items()
         },
     )
-    return replace(
-        scene, areas=tuple(areas), keep=keep, original=original, regions=regions, inputs=inputs
-    )
+    scene = replace(scene, areas=tuple(areas), regions=regions, inputs=inputs)
+    return replace(scene, preserve=preserve, original=original)
 
 
 def check_all_used(areas: Sequence[Area], paintings: Sequence[Painting]) -> None:
@@ -463,7 +462,7 @@ def load_mask(source: PictureSource, role: str, size: Size, of: str) -> Mask:
     return mask
 
 
-def as_tile(scene: Scene, around: Axes) -> Scene:
+def made_seamless(scene: Scene, around: Axes) -> Scene:
     """The scene with a photograph, and a start, whose opposite borders meet."""
     photograph, start = (
         each and replace(each, pixels=pictures.periodic(each.pixels, around))

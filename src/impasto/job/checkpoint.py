@@ -270,7 +270,7 @@ def remove(directory: Path) -> None:
         directory.rmdir()
 
 
-class Keeper:
+class Checkpointer:
     """A listener of Steps that keeps a checkpoint in a folder, as the work goes on.
 
     It writes one every INTERVAL_S seconds and at each scale's end; ``write`` does it at once.

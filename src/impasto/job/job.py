@@ -19,7 +19,7 @@ from impasto import pictures
 from impasto.config import LAST, STARTS, Config, Size
 from impasto.errors import ConfigError, DivergenceError, PictureError, did_you_mean
 from impasto.job import memory, threads
-from impasto.job.checkpoint import Checkpoint, Keeper, check_fits, check_folder
+from impasto.job.checkpoint import Checkpoint, Checkpointer, check_fits, check_folder
 from impasto.job.plan import Plan, plan, work_bytes
 from impasto.job.recipe import Network, Recipe
 from impasto.job.scene import Scene
@@ -28,7 +28,7 @@ from impasto.network import weights
 from impasto.network.vgg import VGG, convolution_names, minimum_side_px
 from impasto.pictures import Picture, color
 from impasto.pictures.credits import NO_CREDITS, Credits
-from impasto.transfer.optimize import Step, Subject, Windows, enlarge, optimize, side_at
+from impasto.transfer.optimize import Step, Subject, Windows, enlarge, optimize, window_at
 from impasto.transfer.schedule import schedule
 
 OnStep = Callable[[Step], None]
@@ -81,9 +81,9 @@ class Result:
 
     def save(self, path: str | Path, *, bits: int = 8, recipe: bool = True) -> Path:
         """Write the picture; its format is the path's suffix. ``bits`` 16 is for PNG and TIFF."""
-        kept = replace(self.recipe, bits=bits).to_json() if recipe else None
+        known = replace(self.recipe, bits=bits).to_json() if recipe else None
         return pictures.save(
-            self.pixels, path, alpha=self.alpha, recipe=kept, bits=bits, credits=self.credits
+            self.pixels, path, alpha=self.alpha, recipe=known, bits=bits, credits=self.credits
         )
 
     def _repr_png_(self) -> bytes:
@@ -192,7 +192,7 @@ class Job:
         with own_modes():
             network = network_of(self.backbone, self.config).lowered(self.dtype).to(self.device)
             after = after.to(self.device) if after else None
-            windows = self.windows or ((1, self.plan.side),)
+            windows = self.windows or ((1, self.plan.window_px),)
             steps = optimize(network, self._subject(), self.size, self.config, after, windows)
         paced = threads.paced(steps, self.threads)
         return made_in_own_modes(replace(step, finish=self._finish) for step in paced)
@@ -209,14 +209,16 @@ class Job:
         Windows of another size round otherwise, and the bytes would differ.
         """
         network = network_of(self.backbone, self.config)
-        side = side_at(windows, 1)
+        window_px = window_at(windows, 1)
         now, then = (
             work_bytes(network, self.size, self.scene.sizes, self.config, each, **self.scene.extent)
-            for each in (self.plan.side, side)
+            for each in (self.plan.window_px, window_px)
         )
         peak = self.plan.peak_bytes - now + then
         return replace(
-            self, plan=replace(self.plan, side=side, peak_bytes=peak), windows=tuple(windows)
+            self,
+            plan=replace(self.plan, window_px=window_px, peak_bytes=peak),
+            windows=tuple(windows),
         )
 
     def run(
@@ -295,16 +297,16 @@ class Job:
         photograph = original.at(size)
         if self.scene.own_colours:
             pixels = color.with_luminance(photograph, pixels)
-        keep = self.scene.kept_at(size)
-        return pixels if keep is None else torch.lerp(pixels, photograph, keep)
+        preserve = self.scene.preserved_at(size)
+        return pixels if preserve is None else torch.lerp(pixels, photograph, preserve)
 
-    def keeper(
+    def checkpointer(
         self, directory: Path, command: Mapping[str, Any], before: Checkpoint | None = None
-    ) -> Keeper:
+    ) -> Checkpointer:
         """A listener that keeps a checkpoint in a folder.
 
         Args:
-            directory: as in Keeper.
+            directory: as in Checkpointer.
             command: as in Checkpoint.
             before: the checkpoint that the run is to go on from.
 
@@ -316,7 +318,7 @@ class Job:
             check_fits(before, self.recipe)
         ends = set(accumulate(count for _, count in schedule(self.size, self.config)))
         recipe = before.recipe if before else self.recipe  # the versions that it was begun with
-        return Keeper(directory, recipe, ends, command, before)
+        return Checkpointer(directory, recipe, ends, command, before)
 
     @property
     def recipe(self) -> Recipe:

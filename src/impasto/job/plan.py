@@ -33,7 +33,10 @@ HELD_BYTES = 80_000_000
 # Fitted to the peaks of whole runs on Linux, at 384 to 1024 px whole and at 512 to 4096 px in
 # windows, and a few per cent above them all: docs/performance.md.
 REGION_BYTES = 32_000_000  # its sums, moments and roots in float64, which no size changes
-REGION_CHANNELS, KEEP_CHANNELS = 3, 7  # a region at every layer; photograph, mask and both composed
+REGION_CHANNELS, PRESERVE_CHANNELS = (
+    3,
+    7,
+)  # a region at every layer; photograph, mask and both composed
 PICTURES = (
     11  # at the last scale, besides L-BFGS's pairs: points, directions, gains, temporary ones
 )
@@ -60,12 +63,12 @@ class Plan:
     """How a picture will be computed, and what that takes.
 
     Attributes:
-        side: of a window, in pixels; None is whole.
+        window_px: of a window, in pixels; None is whole.
         peak_bytes: that the process will hold at its worst, with what it holds already.
         limit_bytes: that it may hold.
     """
 
-    side: int | None
+    window_px: int | None
     peak_bytes: int
     limit_bytes: int
 
@@ -79,9 +82,9 @@ def plan(
     used_bytes: int,
     free_bytes: int,
     regions: int = 0,
-    keep: bool = False,
+    preserve: bool = False,
 ) -> Plan:
-    """Choose between the whole picture at once, which is faster, and windows.
+    """Choose between the whole picture, which is faster, and windows.
 
     Args:
         network: that will look.
@@ -91,7 +94,7 @@ def plan(
         used_bytes: that the process holds on the device already.
         free_bytes: that the device has left.
         regions: that the picture has by a mask.
-        keep: whether some of it stays as photographed.
+        preserve: whether some of it stays as photographed.
 
     Raises:
         ConfigError: the memory that ``fit`` allows is too small.
@@ -99,12 +102,14 @@ def plan(
     allowed = config.fit if isinstance(config.fit, int) else None
     limit = allowed or used_bytes + round(free_bytes * SAFE_SHARE)
 
-    def at(side: int | None) -> Plan:
-        work = work_bytes(network, size, originals, config, side, regions=regions, keep=keep)
-        return Plan(side, used_bytes + work, limit)
+    def at(window_px: int | None) -> Plan:
+        work = work_bytes(
+            network, size, originals, config, window_px, regions=regions, preserve=preserve
+        )
+        return Plan(window_px, used_bytes + work, limit)
 
     whole = at(None)
-    if config.fit == "whole" or (config.fit != "tiles" and whole.peak_bytes <= limit):
+    if config.fit == "whole" or (config.fit != "windows" and whole.peak_bytes <= limit):
         return whole
     tiled = widest(at, limit)
     if allowed and tiled.peak_bytes > limit:
@@ -118,10 +123,10 @@ def plan(
 
 def widest(at: Callable[[int | None], Plan], limit: int) -> Plan:
     """The plan with the largest windows that keeps to a limit, or else with the smallest."""
-    side = LARGEST_SIDE_PX
-    while at(side).peak_bytes > limit and side // 2 >= SMALLEST_SIDE_PX:
-        side //= 2
-    return at(side)
+    window_px = LARGEST_SIDE_PX
+    while at(window_px).peak_bytes > limit and window_px // 2 >= SMALLEST_SIDE_PX:
+        window_px //= 2
+    return at(window_px)
 
 
 def work_bytes(
@@ -129,10 +134,10 @@ def work_bytes(
     size: Size,
     originals: Sequence[Size],
     config: Config,
-    side: int | None,
+    window_px: int | None,
     *,
     regions: int = 0,
-    keep: bool = False,
+    preserve: bool = False,
 ) -> int:
     """The most that the work will hold at once, beyond what the process holds already."""
     layers = [layer for layer, _ in (*config.content_layers, *config.style_layers)]
@@ -142,18 +147,20 @@ def work_bytes(
     floats = PICTURE_CHANNELS * float((PICTURES + 2 * pairs) * pixels + given)
     for layer, _ in config.content_layers:
         floats += network.channels(f"conv{layer[4:]}") * pixels / 4 ** (block_of(layer) - 1)
-    floats += float((REGION_CHANNELS * regions + KEEP_CHANNELS * keep) * pixels)
-    overhead = WHOLE if side is None else IN_WINDOWS
-    floats += overhead.gaps * maps(network.stages(layers, apart=side is not None), seen, side)
+    floats += float((REGION_CHANNELS * regions + PRESERVE_CHANNELS * preserve) * pixels)
+    overhead = WHOLE if window_px is None else IN_WINDOWS
+    floats += overhead.gaps * maps(
+        network.stages(layers, apart=window_px is not None), seen, window_px
+    )
     return overhead.lasting_bytes + REGION_BYTES * regions + round(floats * FLOAT_BYTES)
 
 
-def maps(stages: Sequence[Stage], size: Size, side: int | None) -> float:
+def maps(stages: Sequence[Stage], size: Size, window_px: int | None) -> float:
     """Floats of feature maps at the worst moment: on the way back through one of the stages."""
     worst, earlier, entering, at = 0.0, 0.0, 0.0, size  # the picture itself is counted elsewhere
     for stage in stages:
         leaving = 0.0 if stage.last else stage.channels * at[0] * at[1] / stage.shrinks**2
-        several = windows_of(stage, at, side)
+        several = windows_of(stage, at, window_px)
         window = max(each.seen.size[0] * each.seen.size[1] for each in several)
         # What entered the stages up to this one, the gradients on either side, and the window.
         worst = max(worst, earlier + 2 * entering + leaving + KEPT * stage.floats * window)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from impasto import pictures
-from impasto.config import Config, Size, whole_tiles
+from impasto.config import Config, Size, seamless_size
 from impasto.errors import ConfigError
 from impasto.job import threads
 from impasto.job.casting import Masks, Several, compose
@@ -53,7 +53,7 @@ def output_size(photograph: Size, config: Config) -> Size:
             f"try {max(config.size)}",
         )
     size = photograph if config.size == "original" else pictures.fit(photograph, config.size)
-    return whole_tiles(size, config.around)
+    return seamless_size(size, config.around)
 
 
 def choose_device(name: str) -> torch.device:

@@ -282,11 +282,13 @@ def from_roles(known: Mapping[str, Any]) -> dict[str, Any]:
     inputs = {name: given[name] for name in ("photograph", "start", "mask") if name in given}
     inputs |= {"paintings": numbered("painting"), "style_masks": numbered("style mask")}
     inputs["regions"] = {**dict.fromkeys(kept, AS_PHOTOGRAPHED), **own}
-    settings = {"units": "fractions" if known["settings"]["strength"] is not None else "sums"}
+    before = known["settings"]
+    settings = {"units": "fractions" if before["strength"] is not None else "sums"}
+    settings |= {"fit": "windows"} if before.get("fit") == "tiles" else {}
     return {
         **known,
         "inputs": inputs,
-        "settings": {**known["settings"], **settings},
+        "settings": {**before, **settings},
         "windows_px": [(1, known.get("windows_px"))],
     }
 

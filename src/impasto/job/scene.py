@@ -35,7 +35,7 @@ class Extent(TypedDict):
     """How many regions there are, and whether something stays as photographed."""
 
     regions: int
-    keep: bool
+    preserve: bool
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Scene:
         areas: of it, with their paintings.
         start: what the optimisation starts from, where it is a picture of its own.
         original: the photograph as it was given, where the result takes something of it.
-        keep: where the result is the photograph, (1, 1, H, W); None is nowhere.
+        preserve: where the result is the photograph, (1, 1, H, W); None is nowhere.
         own_colours: whether only the luminance is repainted, and the colours are the original's.
         grey: whether all that is painted is grey, and so the result.
         inputs: the files that they are from.
@@ -102,7 +102,7 @@ class Scene:
     areas: tuple[Area, ...]
     start: Picture | None = None
     original: Picture | None = None
-    keep: Tensor | None = None
+    preserve: Tensor | None = None
     own_colours: bool = False
     grey: bool = False
     inputs: Inputs = field(default_factory=Inputs)
@@ -141,7 +141,7 @@ class Scene:
         regions = sum(area.where is not None for area in self.areas)
         if self.photograph.alpha is not None:  # a mask too
             regions = max(1, regions)
-        return {"regions": regions, "keep": self.keep is not None}
+        return {"regions": regions, "preserve": self.preserve is not None}
 
     def subject(self, size: Size, config: Config, device: torch.device) -> Subject:
         """The scene for the loop.
@@ -156,14 +156,14 @@ class Scene:
         def regions(scale: Size) -> list[Region]:
             return self._regions(scale, size, config, device)
 
-        def keep(scale: Size) -> Tensor | None:
-            return self.kept_at(scale, device)
+        def preserve(scale: Size) -> Tensor | None:
+            return self.preserved_at(scale, device)
 
         def visible(scale: Size) -> Tensor | None:
             return self.visible_at(scale, device)
 
         start, detail = self._start(photograph, config, device)
-        return Subject(photograph, regions, start, detail, keep, visible, self.grey)
+        return Subject(photograph, regions, start, detail, preserve, visible, self.grey)
 
     def _start(
         self, photograph: Sized, config: Config, device: torch.device
@@ -204,9 +204,9 @@ class Scene:
         scene = self.with_paintings(changed)
         return replace(scene, photograph=replace(self.photograph, pixels=photograph))
 
-    def kept_at(self, size: Size, device: torch.device | str = "cpu") -> Tensor | None:
+    def preserved_at(self, size: Size, device: torch.device | str = "cpu") -> Tensor | None:
         """Where the result of this (height, width) is the photograph, edges soft; or None."""
-        return None if self.keep is None else region_at(self.keep, size).to(device)
+        return None if self.preserve is None else region_at(self.preserve, size).to(device)
 
     def visible_at(self, size: Size, device: torch.device | str = "cpu") -> Tensor | None:
         """The photograph's alpha at this (height, width); None where all of it is opaque."""

@@ -82,7 +82,7 @@ class Session:
     ) -> Result:
         """Run the job, or go on with it; arguments and errors as ``Job.run``."""
         if self.own_process:
-            memory.hold(*([HELD_BYTES] if self.job.plan.side else []))
+            memory.hold(*([HELD_BYTES] if self.job.plan.window_px else []))
 
         def hear(step: Step) -> None:
             self._tidy()  # a checkpoint needs room of its own
@@ -97,7 +97,7 @@ class Session:
 
     def _tidy(self) -> None:
         """Give back what maps of windows have left unused."""
-        if self.own_process and self.job.plan.side:
+        if self.own_process and self.job.plan.window_px:
             memory.release()
 
 

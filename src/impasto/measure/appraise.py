@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from impasto import pictures
-from impasto.config import TILE_PX, Config, Size, scale_size
+from impasto.config import SEAMLESS_PX, Config, Size, scale_size
 from impasto.errors import PictureError
 from impasto.measure.metrics import Measures, measure
 from impasto.modes import own_modes
@@ -131,7 +131,7 @@ def check_shape(picture: Picture, photograph: Picture, tile: bool) -> None:
     A tile's sides have been rounded.
     """
     aspects = [width / height for height, width in (picture.size, photograph.size)]
-    if abs(aspects[0] / aspects[1] - 1) > ASPECT_SLACK + (TILE_PX if tile else 1) / min(
+    if abs(aspects[0] / aspects[1] - 1) > ASPECT_SLACK + (SEAMLESS_PX if tile else 1) / min(
         picture.size
     ):
         shapes = [f"{width} x {height} px" for height, width in (picture.size, photograph.size)]

@@ -64,7 +64,7 @@ class VGG(nn.Module):
         return features
 
     def stages(self, layers: Iterable[str], *, apart: bool = False) -> list[Stage]:
-        """The way from a picture to these layers: at once, or in a few stages, one after another.
+        """The way from a picture to these layers: in one go, or in a few stages, one after another.
 
         Args:
             layers: as for ``forward``.

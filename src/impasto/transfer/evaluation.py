@@ -1,4 +1,4 @@
-"""A picture's loss and its gradient by the pixels: at once, or window by window, to the same end.
+"""A picture's loss and its gradient by the pixels: whole, or window by window, to the same end.
 
 Style transfer of each tile by itself is another objective, and shows seams. Here the whole
 picture's sums are taken on the way to the deep layers, and each window's gradient on the way back
@@ -24,7 +24,7 @@ from impasto.transfer.losses import (
     DISTANCES,
     Features,
     Objective,
-    Part,
+    RegionTarget,
     Tally,
     depicted,
     objective,
@@ -36,13 +36,13 @@ from impasto.transfer.walk import Network, blank, folded, walk
 
 T = TypeVar("T")
 
-TILE_MARGIN = 0.1  # of a tile's side: nearer to the border a photograph counts less and less
+SEAMLESS_MARGIN = 0.1  # of a tile's side: nearer to the border a photograph counts less and less
 
 
-def point_at(network: Network, loss: Objective, x: Tensor, side: int | None) -> Point:
+def point_at(network: Network, loss: Objective, x: Tensor, window_px: int | None) -> Point:
     """The loss of a picture (1, 3, H, W), term by term, and its gradient."""
     tally = Tally(loss)
-    passes = walk(network, x, loss.layers, side, tally.add, keep=True)
+    passes = walk(network, x, loss.layers, window_px, tally.add, with_graph=True)
     losses = tally.losses()
     gradient: Tensor | None = None
     while passes:  # and what is done with may go
@@ -93,7 +93,7 @@ class Region:
 def look(
     network: Network,
     picture: Tensor,
-    side: int | None,
+    window_px: int | None,
     *,
     maps: Collection[str] = (),
     moments: Collection[str] = (),
@@ -104,7 +104,7 @@ def look(
     Args:
         network: that looks.
         picture: (1, 3, H, W).
-        side: of a window, in pixels; None is the whole picture at once.
+        window_px: of a window, in pixels; None is the whole picture.
         maps: layers whose whole feature maps (1, channels, h, w) are wanted.
         moments: layers whose moments are: a mapping for each of ``where``.
         where: parts of the picture, (1, 1, H, W) in [0, 1]; None is all of it.
@@ -125,7 +125,7 @@ def look(
                 box.cut(whole[layer]).copy_(F)
 
     layers = list(dict.fromkeys([*maps, *moments]))
-    walk(network, picture, layers, side, visit)
+    walk(network, picture, layers, window_px, visit)
     return whole, [{layer: sum_.moments() for layer, sum_ in each.items()} for each in sums]
 
 
@@ -161,7 +161,7 @@ def objective_of(
     photograph: Tensor,
     regions: Sequence[Region],
     config: Config,
-    side: int | None,
+    window_px: int | None,
     visible: Tensor | None = None,
 ) -> Objective:
     """The loss at one scale, from the photograph (1, 3, H, W) and the paintings at that scale.
@@ -172,11 +172,11 @@ def objective_of(
     content = [layer for layer, _ in config.content_layers]
     paintings = network.bordered()
     where = [both(region.where, visible) for region in regions]
-    maps, found = look(network, photograph, side, maps=content, moments=style, where=where)
+    maps, found = look(network, photograph, window_px, maps=content, moments=style, where=where)
     styles = {id(each.styles): each for each in regions}
-    wanted = {key: style_of(paintings, each, config, side) for key, each in styles.items()}
+    wanted = {key: style_of(paintings, each, config, window_px) for key, each in styles.items()}
     parts = [
-        Part(
+        RegionTarget(
             region.name,
             1.0 if region.where is None else share_of(region.where, visible),
             at_layers(part, style, photograph),
@@ -217,18 +217,18 @@ def away_from_borders(picture: Tensor, around: Axes) -> Tensor:
         place = torch.arange(length, device=picture.device, dtype=picture.dtype) + 0.5
         reach = torch.minimum(place, length - place)
         sides.append(
-            (reach / (TILE_MARGIN * length)).clamp(max=1) if joined else place.new_ones(length)
+            (reach / (SEAMLESS_MARGIN * length)).clamp(max=1) if joined else place.new_ones(length)
         )
     return (sides[0][:, None] * sides[1])[None, None]
 
 
 def style_of(
-    network: Network, region: Region, config: Config, side: int | None
+    network: Network, region: Region, config: Config, window_px: int | None
 ) -> Mapping[str, Moments]:
     """By style layer, the moments that a region is to have."""
     layers = [layer for layer, _ in config.style_layers]
     seen = [
-        (weight, [sampled(network, sample, layers, side) for sample in samples])
+        (weight, [sampled(network, sample, layers, window_px) for sample in samples])
         for weight, samples in region.styles
     ]
     return {
@@ -241,10 +241,10 @@ def style_of(
 
 
 def sampled(
-    network: Network, sample: Sample, layers: Sequence[str], side: int | None
+    network: Network, sample: Sample, layers: Sequence[str], window_px: int | None
 ) -> Mapping[str, Moments]:
     """A painting's moments."""
-    _, (found,) = look(network, sample.picture(), side, moments=layers, where=[sample.where])
+    _, (found,) = look(network, sample.picture(), window_px, moments=layers, where=[sample.where])
     return found
 
 
@@ -256,8 +256,8 @@ class Evaluator:
         photograph: (1, 3, H, W), at this scale.
         regions: of the picture, likewise, each with its style.
         config: layers, losses and their weights.
-        side: of a window, in pixels; None is the whole picture at once.
-        keep: where the picture stays the photograph, (1, 1, H, W) in [0, 1]; None is nowhere.
+        window_px: of a window, in pixels; None is the whole picture.
+        preserve: where the picture stays the photograph, (1, 1, H, W) in [0, 1]; None is nowhere.
         visible: where it counts, likewise; None is everywhere.
         grey: whether what is looked at is the nearest grey picture.
     """
@@ -268,26 +268,26 @@ class Evaluator:
         photograph: Tensor,
         regions: Sequence[Region],
         config: Config,
-        side: int | None = None,
-        keep: Tensor | None = None,
+        window_px: int | None = None,
+        preserve: Tensor | None = None,
         visible: Tensor | None = None,
         grey: bool = False,
     ) -> None:
         self.network = network.going_around(config.around) if config.tileable else network
-        self.side = side
-        self.kept = None if keep is None else (photograph, keep)
+        self.window_px = window_px
+        self.preserved = None if preserve is None else (photograph, preserve)
         self.grey = grey
-        self.objective = objective_of(self.network, photograph, regions, config, side, visible)
+        self.objective = objective_of(self.network, photograph, regions, config, window_px, visible)
 
     def __call__(self, x: Tensor) -> Point:
         shown = nearest_grey(x) if self.grey else x
-        if self.kept is not None:
-            photograph, keep = self.kept
-            shown = torch.lerp(shown, photograph, keep)
-        point = point_at(self.network, self.objective, shown, self.side)
+        if self.preserved is not None:
+            photograph, preserve = self.preserved
+            shown = torch.lerp(shown, photograph, preserve)
+        point = point_at(self.network, self.objective, shown, self.window_px)
         gradient = point.gradient
-        if self.kept is not None:
-            gradient = gradient * (1 - keep)
+        if self.preserved is not None:
+            gradient = gradient * (1 - preserve)
         if self.grey:
             gradient = nearest_grey(gradient)
         return replace(point, x=x.detach(), gradient=gradient)

@@ -345,7 +345,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Part:
+class RegionTarget:
     """A region of the picture, or the whole, and the manner that it is to have.
 
     Attributes:
@@ -380,7 +380,7 @@ class Part:
 
 def objective(
     content: Features,
-    parts: Sequence[Part],
+    parts: Sequence[RegionTarget],
     config: Config,
     shares: Mapping[str, Tensor] = NOWHERE_LESS,
     where: Mapping[str, Tensor] = NOWHERE_LESS,
@@ -421,7 +421,7 @@ def objective(
 def _paper_terms(
     content: Features,
     variations: Mapping[str, float],
-    parts: Sequence[Part],
+    parts: Sequence[RegionTarget],
     config: Config,
     depicts: float,
 ) -> tuple[Content | Style, ...]:
@@ -438,7 +438,7 @@ def _paper_terms(
 def _balanced_terms(
     content: Features,
     variations: Mapping[str, float],
-    parts: Sequence[Part],
+    parts: Sequence[RegionTarget],
     config: Config,
     depicts: float,
 ) -> tuple[Content | Style, ...]:

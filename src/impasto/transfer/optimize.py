@@ -56,7 +56,7 @@ class Step:
         losses: by term: ``content relu4_2``, ``style relu1_1``, ..., ``tv``; weights included.
         note: what a person should know of this iteration, mostly ''.
         rejected: whether a trial of this iteration exploded and was taken back.
-        window_px: side of the windows that it was computed in; None is the picture at once.
+        window_px: side of the windows that it was computed in; None is the whole picture.
         state: the minimiser's, from which `optimize` goes on.
         finish: what makes of the pixels the picture to show, of the same size.
     """
@@ -101,7 +101,7 @@ class Subject:
         regions: given the photograph's size, its parts, and the paintings that they take after.
         start: the first picture, at the coarsest scale.
         detail: a picture whose detail each finer scale adds to the enlarged picture, or None.
-        keep: where the picture stays the photograph: (1, 1, H, W) in [0, 1], or None.
+        preserve: where the picture stays the photograph: (1, 1, H, W) in [0, 1], or None.
         visible: where it counts, likewise; None is everywhere.
         grey: whether the picture is to be grey.
     """
@@ -110,7 +110,7 @@ class Subject:
     regions: Callable[[Size], Sequence[Region]]
     start: Sized
     detail: Sized | None
-    keep: Callable[[Size], Tensor | None] = nowhere
+    preserve: Callable[[Size], Tensor | None] = nowhere
     visible: Callable[[Size], Tensor | None] = nowhere
     grey: bool = False
 
@@ -159,25 +159,25 @@ def optimize(
         descent = Descent(evaluate, picture, config, known, begun=done > begin)
         known = after = None  # its tensors may go
         for iteration in range(done + 1, end + 1):
-            outcome = descent.step(side_at(windows, iteration))  # converged, it stays where it is
-            if descent.side != side_at(windows, iteration):
+            outcome = descent.step(window_at(windows, iteration))  # converged, it stays where it is
+            if descent.window_px != window_at(windows, iteration):
                 before = (each for each in windows if each[0] < iteration)
-                windows = [*before, (iteration, descent.side)]
+                windows = [*before, (iteration, descent.window_px)]
             yield step_at(descent, iteration, total, scale, outcome)
         picture, done, known = descent.point.x, end, descent.known
 
 
-def side_at(windows: Windows, iteration: int) -> int | None:
+def window_at(windows: Windows, iteration: int) -> int | None:
     """The side of an iteration's windows, in pixels; None is whole."""
-    return [side for first, side in windows if first <= iteration][-1]
+    return [window_px for first, window_px in windows if first <= iteration][-1]
 
 
 def changes(sides: Iterable[int | None]) -> Windows:
     """The windows of a run, from the side of each of its iterations."""
     found: list[tuple[int, int | None]] = []
-    for iteration, side in enumerate(sides, 1):
-        if not found or found[-1][1] != side:
-            found.append((iteration, side))
+    for iteration, window_px in enumerate(sides, 1):
+        if not found or found[-1][1] != window_px:
+            found.append((iteration, window_px))
     return tuple(found)
 
 
@@ -193,7 +193,7 @@ class Descent:
 
     Attributes:
         known: the state after the last iteration.
-        side: of the windows of that iteration, in pixels; None is whole.
+        window_px: of the windows of that iteration, in pixels; None is whole.
         told: what to tell a person of that iteration's windows, or ''.
     """
 
@@ -209,7 +209,7 @@ class Descent:
         self.evaluate, self.picture, self.config = evaluate, picture, config
         self.known, self.begun = known, begun
         self.minimizer: Minimizer | None = None
-        self.side: int | None = None
+        self.window_px: int | None = None
         self.told = ""
 
     @property
@@ -218,42 +218,44 @@ class Descent:
         assert self.minimizer is not None, "asked for before the first step"
         return self.minimizer.point
 
-    def step(self, side: int | None) -> Outcome:
+    def step(self, window_px: int | None) -> Outcome:
         """Go one iteration, in windows of this side or, where memory runs out, of smaller ones."""
         self.told, size = "", (self.picture.shape[2], self.picture.shape[3])
         while True:
             try:
-                if self.minimizer is None or side != self.side:
+                if self.minimizer is None or window_px != self.window_px:
                     self.minimizer = None  # its tensors may go
-                    self.minimizer = self._standing(side)
+                    self.minimizer = self._standing(window_px)
                 outcome = self.minimizer.step()
             except (RuntimeError, MemoryError) as error:
-                smaller = halved(side, size)
+                smaller = halved(window_px, size)
                 if smaller is None or not ran_out_of_memory(error):
                     raise
             else:
-                self.known, self.begun, self.side = self.minimizer.state(), True, side
+                self.known, self.begun, self.window_px = self.minimizer.state(), True, window_px
                 return outcome
-            side, self.minimizer = smaller, None
+            window_px, self.minimizer = smaller, None
             free_cached()  # outside the handler, which holds the failed tensors
-            self.told = f"memory ran out: going on in windows of {side} px"
+            self.told = f"memory ran out: going on in windows of {window_px} px"
 
-    def _standing(self, side: int | None) -> Minimizer:
+    def _standing(self, window_px: int | None) -> Minimizer:
         """A minimiser that stands where the last iteration ended."""
         picture = Point.restored(self.known).x if self.known and self.begun else self.picture
-        minimizer = minimizer_for(self.config, self.evaluate(side), picture)
+        minimizer = minimizer_for(self.config, self.evaluate(window_px), picture)
         hand_on(self.known, minimizer, begun=self.begun)
-        self.side = side
+        self.window_px = window_px
         return minimizer
 
 
 def evaluator(
-    network: Network, subject: Subject, scale: Size, config: Config, side: int | None
+    network: Network, subject: Subject, scale: Size, config: Config, window_px: int | None
 ) -> Evaluator:
     """The function to minimise at one scale."""
     photograph, regions = subject.photograph(scale), subject.regions(scale)
-    keep, visible = subject.keep(scale), subject.visible(scale)
-    return Evaluator(network, photograph, regions, config, side, keep, visible, subject.grey)
+    preserve, visible = subject.preserve(scale), subject.visible(scale)
+    return Evaluator(
+        network, photograph, regions, config, window_px, preserve, visible, subject.grey
+    )
 
 
 def hand_on(known: State | None, minimizer: Minimizer, *, begun: bool) -> None:
@@ -276,7 +278,7 @@ def step_at(descent: Descent, iteration: int, total: int, scale: Size, outcome: 
         point.losses,
         "; ".join(filter(None, (descent.told, outcome.note))),
         outcome.rejected,
-        descent.side,
+        descent.window_px,
         pixels=point.x,
         state=state,
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
 
-from impasto.config import Config, Size, scale_size, whole_tiles
+from impasto.config import Config, Size, scale_size, seamless_size
 
 COARSEST_PX = 128  # longer side of the first scale: large enough for a face, 16 times cheaper
 COARSEST_SHORT_PX = 32  # and its shorter side: two positions at conv5_1
@@ -40,7 +40,7 @@ def schedule(size: Size, config: Config) -> list[tuple[Size, int]]:
     counts = [coarsest, *[between] * (steps - 1), last] if steps else [coarsest + last]
     counts = share(config.iterations, counts) if config.iterations else counts
     sizes = [scale_size(size, SCALE_STEP**-step) for step in range(steps, -1, -1)]
-    sizes = [whole_tiles(each, config.around) for each in sizes]
+    sizes = [seamless_size(each, config.around) for each in sizes]
     return [(size, count) for size, count in zip(sizes, counts, strict=True) if count]
 
 

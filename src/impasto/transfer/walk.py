@@ -112,7 +112,7 @@ class Pass:
         entering: what enters it, (1, channels, height, width).
         windows: of that map.
         inside: (height, width) of what of that map stands for something of the picture.
-        kept: what it made of its only window, where gradients will be asked for.
+        computed: what it made of its only window, where gradients will be asked for.
         gates: of the whole map, packed, where there are several windows.
     """
 
@@ -120,22 +120,22 @@ class Pass:
     entering: Tensor
     windows: list[Window]
     inside: Size
-    kept: Computed | None = None
+    computed: Computed | None = None
     gates: list[Tensor] = field(default_factory=list)
 
-    def forward(self, visit: Visit, *, keep: bool) -> Tensor | None:
+    def forward(self, visit: Visit, *, with_graph: bool) -> Tensor | None:
         """Show every feature once, and give the whole map that leaves the stage.
 
         Args:
             visit: what they are shown to.
-            keep: whether to keep what ``backward`` needs.
+            with_graph: whether to keep what ``backward`` needs.
         """
         if len(self.windows) == 1:
-            return self._forward_at_once(visit, keep=keep)
+            return self._forward_whole(visit, with_graph=with_graph)
         whole: list[Tensor] = []
         for window in self.windows:
             with torch.no_grad():
-                features, maps = self._maps(window, keep=keep)
+                features, maps = self._maps(window, with_graph=with_graph)
             self._show(features, window, visit)
             whole = whole or [self._blank(*each) for each in maps]
             for (part, stride), all_ in zip(maps, whole, strict=True):
@@ -144,11 +144,11 @@ class Pass:
         return whole[0] if whole else None
 
     def _maps(
-        self, window: Window, *, keep: bool
+        self, window: Window, *, with_graph: bool
     ) -> tuple[dict[str, Tensor], list[tuple[Tensor, int]]]:
         """A window's features; and what is made whole, the map that leaves first, with strides."""
         stage, seen = self.stage, cut_around(window.seen, self.entering)
-        if keep and not stage.last:
+        if with_graph and not stage.last:
             features, out, gates = stage.gated(seen)
             return features, [(out, stage.shrinks), *((gate, stage.gate_stride) for gate in gates)]
         features, leaving = stage(seen)
@@ -159,15 +159,15 @@ class Pass:
         height, width = self.entering.shape[2:]
         return blank(part, (height // stride, width // stride))
 
-    def _forward_at_once(self, visit: Visit, *, keep: bool) -> Tensor | None:
+    def _forward_whole(self, visit: Visit, *, with_graph: bool) -> Tensor | None:
         (window,) = self.windows
-        seen = self.entering.detach().requires_grad_(keep)
-        with torch.set_grad_enabled(keep):
+        seen = self.entering.detach().requires_grad_(with_graph)
+        with torch.set_grad_enabled(with_graph):
             features, out = self.stage(seen)
         self._show(features, window, visit)
-        if keep:
+        if with_graph:
             end = next(reversed(features.values())) if out is None else out
-            self.kept = Computed(window, seen, features, end)
+            self.computed = Computed(window, seen, features, end)
         return None if out is None else out.detach()
 
     def _show(self, features: Mapping[str, Tensor], window: Window, visit: Visit) -> None:
@@ -182,10 +182,10 @@ class Pass:
 
     def backward(self, tally: Tally, by_leaving: Tensor | None) -> Tensor:
         """The loss's gradient by the map that enters, given that by the map that leaves, if any."""
-        if self.kept:
-            end = self.kept.end
+        if self.computed:
+            end = self.computed.end
             by_end = torch.zeros_like(end) if by_leaving is None else by_leaving.to(end.dtype)
-            return self._gradient(self.kept, by_end, tally)
+            return self._gradient(self.computed, by_end, tally)
         dtype = torch.promote_types(self.entering.dtype, torch.float32)
         total = torch.zeros_like(self.entering, dtype=dtype)
         for window in self.windows:
@@ -245,10 +245,10 @@ def walk(
     network: Network,
     picture: Tensor,
     layers: Sequence[str],
-    side: int | None,
+    window_px: int | None,
     visit: Visit,
     *,
-    keep: bool = False,
+    with_graph: bool = False,
 ) -> list[Pass]:
     """Show all of these layers' features, part by part, each position once.
 
@@ -256,19 +256,19 @@ def walk(
         network: whose features.
         picture: (1, 3, H, W).
         layers: by name.
-        side: of a window, in pixels; None is the whole picture at once.
+        window_px: of a window, in pixels; None is the whole picture.
         visit: what they are shown to.
-        keep: whether to keep what the passes' ``backward`` needs.
+        with_graph: whether to keep what the passes' ``backward`` needs.
     """
     passes: list[Pass] = []
     inside: Size = (picture.shape[2], picture.shape[3])
     entering: Tensor | None = extended(picture)
-    for stage in network.stages(layers, apart=side is not None):
+    for stage in network.stages(layers, apart=window_px is not None):
         assert entering is not None, "only the last stage gives no map"
         height, width = entering.shape[2:]
-        several = windows_of(stage, (height, width), side, around=network.around)
+        several = windows_of(stage, (height, width), window_px, around=network.around)
         this = Pass(stage, entering, several, inside)
-        entering = this.forward(visit, keep=keep)
+        entering = this.forward(visit, with_graph=with_graph)
         inside = positions_of(inside, stage.shrinks)
         passes.append(this)
     return passes
@@ -313,17 +313,17 @@ def folded(gradient: Tensor, size: Size) -> Tensor:
 
 
 def windows_of(
-    stage: Stage, entering: Size, side: int | None, *, around: Axes = BORDERED
+    stage: Stage, entering: Size, window_px: int | None, *, around: Axes = BORDERED
 ) -> list[Window]:
     """The windows in which a stage takes a map of this (height, width)."""
-    if side is not None:
-        side = round(side * math.sqrt(REFERENCE_FLOATS / stage.floats))
-    return windows(entering, side, stage.halo, stage.align, around=around)
+    if window_px is not None:
+        window_px = round(window_px * math.sqrt(REFERENCE_FLOATS / stage.floats))
+    return windows(entering, window_px, stage.halo, stage.align, around=around)
 
 
-def halved(side: int | None, size: Size) -> int | None:
+def halved(window_px: int | None, size: Size) -> int | None:
     """The next smaller side of windows for a picture of this (height, width); None is too small."""
-    smaller = (side or min(2 * LARGEST_SIDE_PX, max(size))) // 2
+    smaller = (window_px or min(2 * LARGEST_SIDE_PX, max(size))) // 2
     return None if smaller < SMALLEST_SIDE_PX else smaller
 
 
