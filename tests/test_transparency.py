@@ -187,7 +187,7 @@ def test_total_variation_of_what_is_visible(around):
         wanted = wanted + (squared if around else squared.narrow(axis, 0, last)).sum()
     wanted = wanted / (3 * visible.sum())
     found, by_x = total_variation(x.detach(), around=around, visible=visible)
-    assert found == pytest.approx(float(wanted))
+    assert found == pytest.approx(wanted.item())
     torch.testing.assert_close(by_x, torch.autograd.grad(wanted, x)[0])
 
 
