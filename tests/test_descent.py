@@ -13,9 +13,11 @@ from scipy.optimize import minimize
 
 from impasto.errors import DivergenceError
 from impasto.transfer.descent import (
+    ADAM_DECAY_PER_STEP,
     BACKTRACKS,
     LBFGS,
     STALLED,
+    SUFFICIENT_DECREASE,
     Adam,
     GradientDescent,
     Outcome,
@@ -101,6 +103,41 @@ def test_lbfgs_never_goes_up_and_mostly_takes_one_evaluation_an_iteration():
         losses.append(minimizer.point.loss)
     assert losses == sorted(losses, reverse=True)
     assert len(calls) <= 25 * 1.5
+
+
+@pytest.mark.parametrize(("share", "taken"), [(0.9, 0.5), (1.1, 1.0), (-1.0, 0.5)])
+def test_a_step_is_taken_where_the_loss_falls_by_armijos_share_of_the_slope(share, taken):
+    """And halved where it falls by less, or rises by as little."""
+    minimizer = LBFGS(evaluator(quadratic()), start())
+    here, found = minimizer.point, []
+
+    def evaluate(x):
+        found.append(x)
+        slope = float((here.gradient * (x - here.x)).sum())
+        due = share if len(found) == 1 else 2.0
+        return Point(x, {}, here.loss + due * SUFFICIENT_DECREASE * slope, here.gradient)
+
+    minimizer.evaluate = evaluate
+    direction = -0.01 * here.gradient / here.gradient.abs().max()
+    reached = minimizer._search(direction)
+    torch.testing.assert_close(reached.x, here.x + taken * direction)
+
+
+def test_adams_steps_are_those_of_the_papers_algorithm():
+    """Kingma & Ba 2015, algorithm 1, with an epsilon that is next to none."""
+    evaluate, (first, second), rate = (
+        evaluator(quadratic(condition=10.0)),
+        ADAM_DECAY_PER_STEP,
+        3e-3,
+    )
+    adam, x = Adam(evaluate, start(), rate), start()
+    m = v = torch.zeros_like(x)
+    for t in range(1, 9):
+        adam.step()
+        g = evaluate(x).gradient
+        m, v = first * m + (1 - first) * g, second * v + (1 - second) * g.square()
+        x = x - rate * (m / (1 - first**t)) / (v / (1 - second**t)).sqrt()
+        torch.testing.assert_close(adam.point.x, x, rtol=0, atol=1e-7)
 
 
 def test_lbfgs_survives_a_cliff_where_a_fixed_unit_step_explodes():

@@ -136,6 +136,18 @@ def test_only_at_borders_that_meet_a_photograph_counts_less():
         assert torch.equal(where.narrow(other, 0, 1), where.narrow(other, 20, 1))
 
 
+def test_what_a_photograph_shows_at_a_tiles_borders_is_not_kept():
+    """Over a tenth of a side it counts less and less: of 160 px, over two positions of relu4_2."""
+    evaluate, _, _ = evaluators(replace(Config(), tileable=True), (160, 160), None)
+    (content,) = (each for each in evaluate.objective.terms if isinstance(each, losses.Content))
+    wanted = torch.ones(20, dtype=EXACT)
+    wanted[:2] = torch.tensor([0.25, 0.75], dtype=EXACT)
+    wanted[-2:] = wanted[:2].flip(0)
+    torch.testing.assert_close(content.where, (wanted[:, None] * wanted)[None, None])
+    bordered, _, _ = evaluators(Config(), (160, 160), None)
+    assert all(term.where is None for term in bordered.objective.terms)
+
+
 def real_pictures(*size):
     """A photograph, a painting, and something between the photograph and noise."""
     photograph, painting = pictures.load(data.coffee()), pictures.load(styles.find("night-swirls"))

@@ -9,11 +9,12 @@ from dataclasses import replace
 
 import pytest
 
+from conftest import noise_picture
 from impasto.config import Config
 from impasto.errors import ConfigError
-from impasto.job.plan import SAFE_SHARE, plan, work_bytes
+from impasto.job.plan import SAFE_SHARE, maps, plan, work_bytes
 from impasto.network import weights
-from impasto.network.vgg import VGG
+from impasto.network.vgg import VGG, Stage
 from impasto.transfer.walk import LARGEST_SIDE_PX, SMALLEST_SIDE_PX
 
 GB = 10**9
@@ -110,6 +111,19 @@ def test_regions_and_what_is_kept_take_memory_too(network):
         for more in ({}, {"regions": 4}, {"regions": 4, "preserve": True})
     )
     assert plain + 4 * 32e6 < regions < kept < plain + 4 * 40e6
+
+
+def test_the_gates_of_the_stages_before_are_counted_as_they_are_packed(network, monkeypatch):
+    layers = [layer for layer, _ in (*Config().content_layers, *Config().style_layers)]
+    stages, x = network.stages(layers, apart=True), noise_picture(32, 48)
+    for stage in stages[:-1]:
+        height, width = x.shape[2:]
+        _, x, gates = stage.gated(x)
+        held_bytes = sum(gate.numel() for gate in gates)
+        assert held_bytes == 4 * stage.gate_floats * height * width
+    first, counted = stages[0].gate_floats * LARGE[0] * LARGE[1], maps(stages, LARGE, 512)
+    monkeypatch.setattr(Stage, "gate_floats", 0.0)
+    assert counted - maps(stages, LARGE, 512) == first  # the worst moment is in the second
 
 
 MEASURED = [(448, None), (640, None), (640, 256)]  # size in pixels, side of the windows

@@ -10,7 +10,9 @@ from conftest import noise_picture
 from impasto.transfer import descent
 from impasto.transfer.descent import LBFGS, Point
 from impasto.transfer.preconditioner import (
+    LONGER,
     MOST_GAIN,
+    PRIOR_PAIRS,
     Preconditioner,
     cosines,
     dot,
@@ -107,6 +109,19 @@ def test_of_a_loss_as_curved_as_it_expects_it_finds_the_curvature():
     torch.testing.assert_close(H(change), step)
 
 
+def test_a_steps_length_lies_between_barzilais_and_borweins_two():
+    """Taken for what is left when the frequencies and the places are known."""
+    size = (16, 24)
+    H, step, change = Preconditioner(noise(size, 0)), noise(size, 1), noise(size, 2)
+    change += 4 * step  # and far from it: the two differ by two fifths
+    H.learn(step, change)
+    s, y = by_frequency(step, 1 / H.root), by_frequency(change, H.root)
+    shorter = dot(s, y) / dot(y, H.gain * y)
+    longer = dot(s, s / H.gain) / dot(s, y)
+    assert 1.2 * shorter < longer
+    assert H.scale == pytest.approx(shorter * (longer / shorter) ** LONGER)
+
+
 def test_places_that_moved_far_for_little_change_are_moved_further():
     size, H = (16, 16), Preconditioner(noise((16, 16), 0))
     flat = torch.ones(1, 3, *size, dtype=EXACT)
@@ -124,6 +139,8 @@ def test_from_its_state_another_does_the_same_to_the_bit_and_one_of_another_size
     assert torch.equal(one(noise((16, 24), 7)), again(noise((16, 24), 7)))
     larger.inherit(one.state())
     assert larger.scale is None
+    for known in (larger.steps, larger.changes):  # each pair's is relative: 1 in the mean
+        assert float(known.mean()) == pytest.approx(PRIOR_PAIRS)
     halved = torch.nn.functional.avg_pool2d(larger.gain, 2)
     assert torch.corrcoef(torch.stack([halved.flatten(), one.gain.flatten()]))[0, 1] > 0.9
 
