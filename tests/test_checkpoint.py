@@ -153,7 +153,7 @@ def test_another_format_is_refused_and_named(tmp_path, monkeypatch):
     written_by_another(tmp_path, monkeypatch, "checkpoint format")
     with pytest.raises(CheckpointError) as caught:
         checkpoint.read(tmp_path)
-    one_line(caught, f"checkpoint format was 0, here it is {checkpoint.FORMAT}", "--resume")
+    one_line(caught, f"checkpoint format was 0, here it is {checkpoint.FORMAT}", "do not resume")
 
 
 @pytest.mark.parametrize("part", ["impasto", "torch"])
