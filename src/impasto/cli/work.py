@@ -167,13 +167,7 @@ def run(
     timeline = Timeline(job, order.timeline, folder, before) if order.timeline else None
     narrator = Narrator(job, quiet=quiet)
     snapshots = _snapshots(job, order)
-    narrator.introduce()
-    if note:
-        narrator.say(note)
-    if before and (other := before.recipe.other_versions(job.recipe)):
-        narrator.warn(other)
-    if timeline and timeline.gap:
-        narrator.say("No frames were kept so far: the film passes over the iterations before.")
+    _introduce(narrator, note, before, timeline)
     started_s = time.monotonic()
     hear_stops()
     with narrator:
@@ -190,6 +184,19 @@ def run(
     _report(job, result, order, time.monotonic() - started_s, advice, quiet)
     if not filmed:
         sys.exit(BROKEN)
+
+
+def _introduce(
+    narrator: Narrator, note: str, before: Checkpoint | None, timeline: Timeline | None
+) -> None:
+    """Say what will be done, and what a person should know of it."""
+    narrator.introduce()
+    if note:
+        narrator.say(note)
+    if before and (other := before.recipe.other_versions(narrator.job.recipe)):
+        narrator.warn(other)
+    if timeline and timeline.gap:
+        narrator.say("No frames were kept so far: the film passes over the iterations before.")
 
 
 def _checked(order: Order, windows: Windows) -> Job:

@@ -253,13 +253,7 @@ class Job:
         steps = job.steps(last)
         try:
             while True:
-                try:
-                    step = next(steps, None)
-                except RUN_ERRORS as error:
-                    if last is None:  # there is no picture yet to keep
-                        raise
-                    stopped = " ".join(str(error).split()) or type(error).__name__
-                    break
+                step, stopped = next_of(steps, begun=last is not None)
                 if step is None:
                     break
                 last = step
@@ -346,6 +340,16 @@ class Job:
 def network_of(backbone: weights.Weights, config: Config) -> VGG:
     """The network that looks, in float32, on the CPU."""
     return VGG(backbone.state, pooling=config.pooling, edges=config.edges)
+
+
+def next_of(steps: Iterator[Step], *, begun: bool) -> tuple[Step | None, str | None]:
+    """The next step, or None at the end; and why, where an error ended a run that has begun."""
+    try:
+        return next(steps, None), None
+    except RUN_ERRORS as error:
+        if not begun:  # there is no picture yet to keep
+            raise
+        return None, " ".join(str(error).split()) or type(error).__name__
 
 
 def check_interrupt(on_interrupt: object) -> None:
