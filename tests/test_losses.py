@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import noise_picture
-from impasto.config import PRESETS, Config
+from impasto.config import CONTENT_AT_HALF, PRESETS, Config
 from impasto.transfer import losses
 from impasto.transfer.evaluation import Region, objective_of
 from impasto.transfer.losses import Content, Objective, RegionTarget, Style, Tally, objective
@@ -175,13 +175,18 @@ def test_wasserstein_between_gaussians_of_one_shape_is_the_distance_of_their_mea
     assert math.isclose(float(losses.wasserstein(A)(moved)), expected, rel_tol=1e-5)
 
 
-def test_total_variation_is_that_of_its_formula_and_so_is_its_gradient():
+@pytest.mark.parametrize("around", [False, True])
+def test_total_variation_is_that_of_its_formula_and_so_is_its_gradient(around):
     x = noise_picture(9, 12, dtype=EXACT).requires_grad_()
-    expected = (x.diff(dim=2).square().sum() + x.diff(dim=3).square().sum()) / x.numel()
-    found, gradient = losses.total_variation(x.detach())
+    if around:
+        steps = [x.roll(-1, axis) - x for axis in (2, 3)]
+    else:
+        steps = [x.diff(dim=axis) for axis in (2, 3)]
+    expected = sum(step.square().sum() for step in steps) / x.numel()
+    found, gradient = losses.total_variation(x.detach(), around=around)
     assert found == pytest.approx(expected.item())
     torch.testing.assert_close(gradient, torch.autograd.grad(expected, x)[0])
-    assert losses.total_variation(torch.full_like(x, 0.3).detach())[0] == 0
+    assert losses.total_variation(torch.full_like(x, 0.3).detach(), around=around)[0] == 0
 
 
 @pytest.mark.parametrize("axis", [2, 3])
@@ -285,3 +290,15 @@ def test_a_flat_photograph_has_no_content_to_keep_and_any_contrast_has_some():
     below[:, :, 32:] = 1
     photograph[:, :, 32:] = 0.7
     assert losses.depicted(photograph, below) == pytest.approx(0, abs=1e-9)
+
+
+def test_without_an_alpha_the_papers_content_weighs_as_at_strength_one_half(exact_network):
+    """All of the photograph's content lost costs CONTENT_AT_HALF of its distance in style."""
+    config = replace(PRESETS["paper"], alpha=None, beta=0.5)
+    photograph, painting = (noise_picture(48, 64, seed, EXACT) for seed in (1, 2))
+    loss = made_of(exact_network, photograph, painting, config)
+    known = layers(exact_network, photograph, config)
+    style = sum(losses_of(loss, known).values())  # of the photograph: its content costs nothing
+    plain = {name: F.mean((2, 3), keepdim=True).expand_as(F) for name, F in known.items()}
+    lost = losses_of(loss, plain)["content conv4_2"]
+    assert lost == pytest.approx(CONTENT_AT_HALF * style, rel=1e-9)
