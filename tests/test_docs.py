@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from contextlib import redirect_stdout
 from io import StringIO
 
@@ -12,7 +13,7 @@ import PIL.ImageDraw
 import pytest
 from skimage import data
 
-from conftest import ROOT
+from conftest import ROOT, impasto
 
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
@@ -80,3 +81,27 @@ def test_every_link_of_a_page_leads_to_a_file_and_a_heading(page):
         if place:
             headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
             assert place in map(anchor, headings), target
+
+
+def test_every_option_and_command_that_a_page_names_is_there(capsys):
+    known = impasto(capsys, "--help").out
+    for command in ("stylize", "texture", "rerun", "sweep", "explain", "evaluate", "compare"):
+        known += impasto(capsys, command, "--help").out
+    theirs = {"--torch-backend", "--pip-args"}  # uv's and pipx's
+    for page in (ROOT / "README.md", *DOCS.glob("*.md")):
+        options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text()))
+        assert [each for each in options - theirs if each not in known] == [], page
+        commands = re.findall(r"(?:^|`)impasto ([a-z]+)", page.read_text(), re.MULTILINE)
+        assert [each for each in commands if f" {each} " not in known] == [], page
+
+
+def test_the_page_by_symptom_only_has_commands_that_work(pictures_here, capsys):
+    """As printed, but small; README's and the other pages' are tried elsewhere."""
+    text = (DOCS / "trouble.md").read_text()
+    commands = re.findall(r"^impasto (.*)$", text, re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        words = shlex.split(command)
+        small = ("--set size=48 --set iterations=1", "--size 48 --iterations 2")
+        impasto(capsys, *words, *small[words[0] == "stylize"].split())
+    assert {"strengths.png", "out.png"} <= {path.name for path in pictures_here.iterdir()}

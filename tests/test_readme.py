@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import PIL.Image
@@ -69,3 +70,28 @@ def test_the_python_of_the_readme_works(folder, monkeypatch):
 def test_every_picture_and_page_that_the_readme_shows_is_there():
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (Path(__file__).parents[1] / target).exists(), target
+
+
+def test_whoever_has_no_clone_finds_the_way_in():
+    first_screen = README[: README.index("## A first picture")]
+    for page in ("#installation", "docs/control.md", "docs/trouble.md", "docs/python.md"):
+        assert f"({page})" in first_screen
+    assert "not on PyPI yet" in README
+    for line in ("py -m venv .venv", r".venv\Scripts\activate", "pipx install ./impasto"):
+        assert line in README.splitlines()
+
+
+def test_gigabytes_are_told_before_they_are_downloaded():
+    assert README.index("download of several GB") < README.index("make demo\n```")
+    installation = README[README.index("## Installation") :]
+    assert installation.index("CPU build") < installation.index("pip install")
+    (torch,) = set(re.findall(r"torch==[\d.]+\d", README))
+    assert torch in (Path(__file__).parents[1] / "constraints.txt").read_text().splitlines()
+
+
+def test_the_extras_that_the_readme_installs_are_there():
+    given = re.findall(r"'\.\[([\w,]+)\]'", README)
+    extras = {name for names in given for name in names.split(",")}
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert extras == {"heif", "video"}
+    assert extras < set(project["optional-dependencies"])
