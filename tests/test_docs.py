@@ -105,3 +105,17 @@ def test_the_page_by_symptom_only_has_commands_that_work(pictures_here, capsys):
         small = ("--set size=48 --set iterations=1", "--size 48 --iterations 2")
         impasto(capsys, *words, *small[words[0] == "stylize"].split())
     assert {"strengths.png", "out.png"} <= {path.name for path in pictures_here.iterdir()}
+
+
+def test_recipes_name_files_and_tables_that_are_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    recipes = text[text.index("## Recipes") : text.index("## Why each dependency")]
+    source = ROOT / "src" / "impasto"
+    for name in re.findall(r"(?<![\w/.])[\w/]+\.(?:py|md)\b", recipes):
+        places = (ROOT / name, source / name, ROOT / "tests" / name, *source.rglob(name))
+        assert any(place.is_file() for place in places), name
+    folders = (source, ROOT / "tools", ROOT / "tests")
+    code = "\n".join(path.read_text() for each in folders for path in each.rglob("*.py"))
+    for name in re.findall(r"`([A-Z_a-z]+)`", recipes):
+        if name != "DISTANCES":  # named before it is there
+            assert re.search(rf"\b{name}\b", code), name
