@@ -249,7 +249,7 @@ def test_a_process_forked_after_a_picture_paints_one_too(photograph, tmp_path):
     words = [sys.executable, "-W", "ignore", "-c", FORKED]
     done = subprocess.Popen(
         words,
-        env={**os.environ, "OMP_NUM_THREADS": "2"},
+        env={**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive"},
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
