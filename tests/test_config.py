@@ -107,7 +107,7 @@ def test_strength_ends_at_the_photograph_and_at_style_alone():
         ({"alpha": math.nan}, "alpha nan"),
         ({"optimizer": "adamw"}, "did you mean adam?"),
         ({"quality": "best"}, "allowed: draft, normal, fine"),
-        ({"fit": "tils"}, "did you mean tiles?"),
+        ({"fit": "windws"}, "did you mean windows?"),
         ({"fit": 6}, "the memory that may be used, such as 6GB"),
         ({"fit": "6 acres"}, "fit '6 acres'"),
         ({"precision": "half"}, "allowed: auto, float32, bfloat16"),

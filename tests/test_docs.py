@@ -88,6 +88,7 @@ def test_every_option_and_command_that_a_page_names_is_there(capsys):
     for command in ("stylize", "texture", "rerun", "sweep", "explain", "evaluate", "compare"):
         known += impasto(capsys, command, "--help").out
     theirs = {"--torch-backend", "--pip-args"}  # uv's and pipx's
+    theirs |= {"--against", "--largest", "--rounds"}  # our benchmarks'
     for page in (ROOT / "README.md", *DOCS.glob("*.md")):
         options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text()))
         assert [each for each in options - theirs if each not in known] == [], page

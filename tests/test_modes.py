@@ -140,7 +140,7 @@ def test_no_mode_of_the_host_changes_a_byte_or_is_changed(photograph, usual, mod
 def test_nor_of_a_texture_or_of_what_is_measured(photograph):
     def found():
         appraiser = Appraiser(photograph, "charcoal", size=64)
-        recoloured = pictures.periodic(pictures.load(photograph).pixels)
+        recoloured = pictures.periodic(pictures.load(photograph).pixels, (True, True))
         return tile().pixels, appraiser(photograph.rotate(180)).measures, recoloured
 
     pixels, measures, recoloured = found()

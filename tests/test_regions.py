@@ -384,7 +384,7 @@ def test_masks_of_other_types_are_one_line(photograph, given, words):
 
 def test_a_grey_level_may_be_a_number(photograph):
     masks = Masks(halves(), regions={0: "photo"})
-    assert compose(photograph, "charcoal", Config(), masks).keep is not None
+    assert compose(photograph, "charcoal", Config(), masks).preserve is not None
 
 
 def test_a_painting_called_photo_is_a_painting(folder, capsys):

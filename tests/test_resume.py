@@ -46,8 +46,9 @@ SERVER = """
 import json, os, signal, sys
 import impasto.api, impasto.cli.work
 from pathlib import Path
-from impasto import config, files, pictures, timeline
+from impasto import files, pictures, timeline
 from impasto.job import checkpoint
+from impasto.transfer import schedule
 checkpoint.INTERVAL_S = 0.0  # one after every iteration
 schedule.COARSEST_PX, schedule.COARSEST_SHORT_PX = 32, 16
 def kill_at(owner, name, calls, when=lambda *words: True):

@@ -93,9 +93,9 @@ def test_ctrl_c_keeps_what_there_is_and_the_same_command_goes_on(folder, capsys,
     def ctrl_c(step):
         raise KeyboardInterrupt
 
-    def interrupted(job, on_step, **more):
+    def interrupted(job, on_step, *words, **more):
         made.append(job)
-        return run(job, on_step if len(made) == 1 else ctrl_c, **more)
+        return run(job, on_step if len(made) == 1 else ctrl_c, *words, **more)
 
     monkeypatch.setattr(Job, "run", interrupted)
     sweep(capsys, "--vary", "strength=0.2,0.8", status=130)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,6 @@ from conftest import impasto
 from impasto import pictures
 from impasto.api import stylize, texture
 from impasto.cli.options import spelled_out
-from impasto.cli.rerun import config_of
 from impasto.config import Config, seamless_size
 from impasto.errors import ConfigError
 from impasto.parsing import parse_look, parse_setting, parse_size
@@ -64,7 +63,7 @@ def test_a_photograph_can_be_made_one_that_goes_around_one_way(way, axis):
     run = stylize(data.coffee(), "night-swirls", tileable=way, **settings)
     assert run.pixels.shape[2:] == ((66, 96) if axis == 3 else (64, 99))  # from 99 x 66
     assert seam_across(run.pixels, axis) < 1.4 < seam_across(run.pixels, 5 - axis)
-    assert run.recipe["settings"]["tileable"] == way
+    assert run.recipe.settings["tileable"] == way
 
 
 def sky_and_ground():
@@ -82,7 +81,7 @@ def test_a_panorama_keeps_its_sky_above_its_ground():
 @pytest.mark.parametrize("photo", [np.full((64, 96, 3), 128, np.uint8), sky_and_ground()])
 def test_a_tile_of_which_nothing_is_left_to_be_kept_takes_all_of_the_style(photo):
     run = stylize(photo, "night-swirls", size=96, iterations=16, backbone="vgg16", tileable=True)
-    assert run.history[-1]["loss"] < 0.25 * run.history[0]["loss"]
+    assert run.history[-1]["loss"] < 0.22  # of the way to the style, which is nearly all of it
     assert float(run.pixels.std((2, 3)).min()) > 0.05
     assert max(seam_across(run.pixels, axis) for axis in (2, 3)) < 1.5
 
@@ -153,8 +152,9 @@ def test_on_the_command_line_a_panorama_goes_around_one_way(folder, capsys):
 
 def test_older_recipes_and_looks_say_only_whether():
     assert Config(tileable=True) == Config(tileable="both")
-    recipe = {"settings": {**asdict(Config()), "tileable": True}}
-    assert config_of(recipe, Path("old.png"), {}).around == (True, True)
+    made = stylize(data.coffee(), "charcoal", size=64, iterations=1, backbone="vgg16").recipe
+    old = replace(made, settings={**made.settings, "tileable": True})
+    assert old.config().around == (True, True)
     assert parse_look("tileable = true", "look") == {"tileable": True}
     assert parse_setting("tileable=vertically") == ("tileable", "vertically")
     for wrong in (1, "", None, "yes"):

@@ -175,9 +175,9 @@ def test_pictures_are_measured_within_the_quota_too(folder, capsys, monkeypatch,
     seen = []
     measure = appraise.measure
 
-    def counted(*given):
+    def counted(*given, **more):
         seen.append(torch.get_num_threads())
-        return measure(*given)
+        return measure(*given, **more)
 
     monkeypatch.setattr(appraise, "measure", counted)
     monkeypatch.setattr(threads, "quotas", lambda: iter([1.0]))

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 import torch
+import torch.nn.functional as nnf
 from torch import Tensor
 
 from impasto.config import CONTENT_AT_HALF
 from impasto.modes import own_modes
 from impasto.network.vgg import VGG
-from impasto.transfer.evaluation import at_layers, look
+from impasto.transfer.evaluation import at_layers, look, stride_of
 from impasto.transfer.losses import LEAST_GAP, total_variation, variation, wasserstein
 from impasto.transfer.moments import Moments
 
@@ -121,13 +122,14 @@ def lpips(
     The squared difference of features, each position's scaled to length 1, weighted by channel, in
     the mean over positions, summed over five layers. ``where`` says how much each place counts.
     """
-    total, parts = 0.0, at_layers(where, LPIPS_LAYERS, a)
+    total = 0.0
     with torch.no_grad():
         features = [network(x, LPIPS_LAYERS) for x in (a, b)]
     for layer, head in zip(LPIPS_LAYERS, heads, strict=True):
         unit_a, unit_b = (unit_vectors(each[layer]) for each in features)
         squared = (unit_a - unit_b).square_()
-        total += mean((squared * head.view(1, -1, 1, 1)).sum(1, keepdim=True), parts.get(layer))
+        part = None if where is None else nnf.avg_pool2d(where, stride_of(layer))
+        total += mean((squared * head.view(1, -1, 1, 1)).sum(1, keepdim=True), part)
     return total
 
 
