@@ -225,6 +225,6 @@ def at_equal_steps(pictures: Sequence[Callable[[], Frame]], steps: int) -> Itera
 
 
 def blend(one: Frame, other: Frame, share: float) -> Frame:
-    """Of the other so much, of the one the rest."""
+    """Mix two frames: ``share`` of the other, the rest of the one."""
     mixed = one + np.float32(share) * (other.astype(np.float32) - one)
     return np.round(mixed).astype(np.uint8)

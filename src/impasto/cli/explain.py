@@ -129,19 +129,19 @@ class Teller(Bar):
         super().__init__(Pace(sum(map(sum, self.costs.values()))), quiet=quiet)
 
     def begin(self, part: Study) -> None:
-        """A run was not kept, and has to be made."""
+        """Tell that a run was not kept, and has to be made."""
         self.part, self.part_started_s = part, time.monotonic()
         self.pace.start()
         self.show(self.count, part.title)
 
     def __call__(self, step: Step) -> None:
-        """It has come on by an iteration."""
+        """Tell that the run at work has come on by an iteration."""
         assert self.part is not None
         self.pace.did(self.costs[self.part.name][step.iteration - 1])
         self.show(self.count, self.part.title)
 
     def end(self, part: Study) -> None:
-        """It is there now."""
+        """Tell that a run is there now."""
         self.number += 1
         fresh, self.part = self.part is part, None
         there = sum(sum(self.costs[each.name]) for each in self.parts[: self.number])

@@ -135,7 +135,7 @@ class Teller(Bar):
         super().__init__(Pace(float(len(cells))), quiet=quiet)
 
     def begin(self, cell: Cell, job: Job) -> None:
-        """A picture has to be made."""
+        """Tell that a picture has to be made."""
         from impasto.job.session import costs
 
         for note in () if self.number else job.scene.notes:
@@ -145,12 +145,12 @@ class Teller(Bar):
         self.show(self.count, cell.label)
 
     def __call__(self, step: Step) -> None:
-        """It has come on by an iteration."""
+        """Tell that the picture at work has come on by an iteration."""
         self.pace.did(self.costs[step.iteration - 1] / sum(self.costs))
         self.show(self.count, self.label)
 
     def end(self, tried: Tried) -> None:
-        """It is there, or came to nothing."""
+        """Tell that a picture is there, or came to nothing."""
         self.number += 1
         self.pace.skip(self.number - self.pace.done)
         self.show(self.count, tried.cell.label)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def check_unused(target: Path) -> None:
-    """That a name which nobody asked for is free."""
+    """Check that a name which nobody asked for is free."""
     if os.path.lexists(target):
         raise ConfigError(
             f"{target} exists, and without -o nothing is overwritten", "", f"add -o {target}"

@@ -39,7 +39,7 @@ class Line:
 
     @property
     def shown(self) -> dict[int, float]:
-        """Those that a logarithmic axis has a place for, by iteration."""
+        """The values that a logarithmic axis has a place for, by iteration."""
         return {n: value for n, value in enumerate(self.values, 1) if 0 < value < math.inf}
 
 
@@ -110,7 +110,7 @@ def _grid(axes: Axes) -> Markup:
 
 
 def _numbers(axes: Axes) -> Markup:
-    """Of iterations, as many as there is room for."""
+    """Pick iterations to label, as many as there is room for."""
     steps = (each * 10**power for power in range(9) for each in (1, 2, 5))
     step = next(each for each in steps if axes.count <= each * MOST_NUMBERS)
     numbers = sorted({1, *range(step, axes.count + 1, step)})

@@ -144,7 +144,7 @@ class Pulls:
 
 
 def length(pull: Tensor) -> float:
-    """Its norm, over all pixels and colours."""
+    """The norm of a pull, over all pixels and colours."""
     return float(torch.linalg.vector_norm(pull))
 
 

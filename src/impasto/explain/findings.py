@@ -92,12 +92,12 @@ class Findings:
 
     @property
     def style_layers(self) -> list[str]:
-        """Those of the config, whether the style has a say or not."""
+        """The config's style layers, whether the style has a say or not."""
         return by_depth(self.job.config.style_layers)
 
     @property
     def content_layers(self) -> list[str]:
-        """Likewise for the content."""
+        """The config's content layers, whether the content has a say or not."""
         return by_depth(self.job.config.content_layers)
 
 

@@ -146,7 +146,7 @@ def rooted(values: Tensor) -> Tensor:
 
 
 def at_least_tiny(value: Tensor) -> Tensor:
-    """Itself, or something to divide by."""
+    """Clamp a value to something to divide by."""
     return value.clamp(min=torch.finfo(value.dtype).tiny)
 
 

@@ -253,7 +253,7 @@ def obtained(
 
 
 def path_of(part: Study, folder: Path) -> Path:
-    """Of what came of a part, in the folder of all that is kept."""
+    """Name the file of what came of a study, in the folder of all that is kept."""
     return folder / f"{part.name}.safetensors"
 
 

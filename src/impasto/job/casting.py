@@ -473,7 +473,7 @@ def made_seamless(scene: Scene, around: Axes) -> Scene:
 
 
 def recoloured(scene: Scene, config: Config) -> Scene:
-    """Its pictures as the network is to see them: in grey, or in one another's palette."""
+    """Recolour a scene's pictures as the network is to see them: grey, or in another's palette."""
     photograph = scene.photograph
     match = color.match_covariance if config.color_match == "covariance" else color.match_histogram
 

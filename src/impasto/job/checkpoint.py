@@ -61,7 +61,7 @@ class Checkpoint:
 
     @property
     def windows(self) -> Windows:
-        """That the run was computed in so far."""
+        """The windows that the run was computed in so far."""
         return changes(row["window_px"] for row in self.history)
 
 

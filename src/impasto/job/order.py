@@ -61,7 +61,7 @@ class Order:
 
     @property
     def folders(self) -> list[Path]:
-        """Those of its paintings that are folders."""
+        """The paintings that are folders."""
         named = [*self.paintings, *(each for each in self.regions.values() if each != PHOTO)]
         return [Path(each) for each in named if Path(each).is_dir()]
 
@@ -218,7 +218,7 @@ class Move:
 
     @classmethod
     def of(cls, before: Checkpoint) -> Move:
-        """That of the folder of a checkpoint that holds an Order."""
+        """Find the way of the folder of a checkpoint that holds an Order."""
         now = absolute(before.directory)
         then = before.command.get(FOLDER) or now
         return cls(Path(then), Path(now))
@@ -257,7 +257,7 @@ class Move:
         return str(path)
 
     def several(self, paths: Sequence[str | Path], sources: Sequence[Source]) -> list[str]:
-        """Likewise of all files, in their order."""
+        """Find several files, in their order, as ``input`` finds one."""
         return [self.input(path, source) for path, source in zip(paths, sources, strict=True)]
 
 

@@ -223,7 +223,7 @@ class Recipe:
         )
 
     def config(self, **instead: Any) -> Config:
-        """Its settings, but for those that are given instead and not None.
+        """Give its settings as a Config, but for those that are given instead and not None.
 
         Raises:
             ConfigError: values out of range.

@@ -123,7 +123,7 @@ class Scene:
 
     @property
     def sizes(self) -> list[Size]:
-        """Of all pictures that are held."""
+        """The (height, width) of each picture that is held."""
         given = [self.photograph, self.start, self.original]
         given += [picture for painting in self.paintings for picture in painting.pictures]
         return [picture.size for picture in {id(each): each for each in given}.values() if picture]
@@ -251,7 +251,7 @@ def samples(
 
 
 def moved(sample: Sample, device: torch.device) -> Sample:
-    """It on a device."""
+    """Move a sample to a device."""
     where = None if sample.where is None else sample.where.to(device)
     return Sample(lambda: sample.picture().to(device), where)
 

@@ -135,7 +135,7 @@ class Pace:
 
     @property
     def fraction(self) -> float:
-        """Of the work that is done, from 0 to 1."""
+        """The part of the work that is done, from 0 to 1."""
         return min(1.0, self.done / self.total) if self.total else 1.0
 
     @property

@@ -134,7 +134,7 @@ def lpips(
 
 
 def mean(values: Tensor, where: Tensor | None) -> float:
-    """Of (1, 1, h, w), as the places count, alike in shape; None is alike."""
+    """Average (1, 1, h, w) as its places count, (1, 1, h, w) too; None is alike."""
     if where is None:
         return float(values.mean())
     return float((values * where).sum() / where.sum())

@@ -119,7 +119,7 @@ class VGG(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of its kernels and features."""
+        """The type of the network's kernels and features."""
         return self._kernel(self.names[0]).weight.dtype
 
     def going_around(self, around: Axes) -> VGG:
@@ -133,7 +133,7 @@ class VGG(nn.Module):
         return self.going_around(BORDERED) if any(self.around) else self
 
     def lowered(self, dtype: torch.dtype) -> VGG:
-        """Itself, from now on with kernels and features in another type; pictures stay as they are.
+        """Put kernels and features in another type, and return the network; pictures keep theirs.
 
         What PyTorch's autocast would do, but that no kernel is converted again at each iteration.
         """
@@ -242,7 +242,7 @@ class Stage:
 
     @property
     def channels(self) -> int:
-        """Of the map that leaves."""
+        """How many channels the map that leaves has."""
         return self.network.channels(self.names[-1])
 
     @property

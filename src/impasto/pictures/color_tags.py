@@ -56,7 +56,7 @@ class CodePoints(NamedTuple):
 
 
 def _png_code_points(data: bytes) -> CodePoints | None:
-    """Of a PNG's cICP chunk, which comes before the pixels."""
+    """Make the profile of a PNG's cICP chunk, which comes before the pixels."""
     at, kind = 8, b""
     while at + 12 <= len(data) and kind != b"IDAT":
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -68,7 +68,7 @@ def _png_code_points(data: bytes) -> CodePoints | None:
 
 
 def _heif_code_points(data: bytes) -> CodePoints | None:
-    """Of the first colr box of a HEIF or AVIF. Its range is the decoder's business."""
+    """Make the profile of an AVIF's or HEIF's first colr box; its range is the decoder's."""
     at = data.find(b"colrnclx")
     if at < 0 or at + 12 > len(data):
         return None
@@ -88,7 +88,7 @@ def _profile_of(points: CodePoints, what: str) -> bytes:
 
 
 def _png_gamma_profile(image: PIL.Image.Image) -> bytes:
-    """Of a PNG's gAMA and cHRM; empty where they are absent, broken, or mean sRGB."""
+    """Make the profile of a PNG's gAMA and cHRM; empty where absent, broken, or sRGB."""
     encoding = image.info.get("gamma")
     numbers = image.info.get("chromaticity") or ()
     colours, gamma = SRGB, None

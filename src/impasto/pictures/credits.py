@@ -92,7 +92,7 @@ def _clean(value: object) -> str:
 
 
 def _dpi(image: PIL.Image.Image, exif: PIL.Image.Exif) -> tuple[float, float] | None:
-    """Of the format's own field, else of EXIF; Pillow's ``dpi`` is a guess where both lack it."""
+    """Read the resolution: the format's own field, else EXIF's; Pillow's ``dpi`` may be a guess."""
     own = image.format in ("PNG", "BMP") or image.info.get("jfif_unit") in (1, 2)
     told = image.info.get("dpi") if own else None
     if not told and ExifTags.Base.XResolution in exif:

@@ -1,4 +1,4 @@
-"""Of a file that holds several images, the one that is the picture."""
+"""Which of a file's several images is the picture."""
 
 from __future__ import annotations
 

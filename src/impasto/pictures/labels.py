@@ -95,7 +95,7 @@ def stored(source: PictureSource, image: PIL.Image.Image | None, picture: Pictur
 
 
 def _upright(image: PIL.Image.Image) -> Array:
-    """Its numbers, no palette and no colour profile applied."""
+    """Read a mask's numbers, no palette and no colour profile applied."""
     try:
         return np.asarray(ImageOps.exif_transpose(image))
     except Exception:  # a broken EXIF block raises anything; the picture itself has been read

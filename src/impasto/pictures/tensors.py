@@ -54,12 +54,12 @@ class Picture:
         return self.pixels.shape[-2], self.pixels.shape[-1]
 
     def at(self, size: tuple[int, int]) -> Tensor:
-        """Its pixels at this (height, width); nothing that alpha hides bleeds into what shows."""
+        """Resize its pixels to (height, width); nothing that alpha hides bleeds into what shows."""
         return resize(self.pixels, size, self.alpha)
 
     @property
     def visible_share(self) -> float:
-        """Of the longer side, that of the part which is visible; 1 where all of it is.
+        """The visible part of the longer side, from 0 to 1.
 
         Strokes are as broad on a cut-out as on a crop: empty canvas around it counts for nothing.
         """

@@ -45,7 +45,7 @@ def most_bits(path: Path) -> int:
 
 
 def _check_place(path: Path, what: str) -> None:
-    """That a file can be made or replaced here; path is resolved."""
+    """Check that a file can be made or replaced at a resolved path."""
     limit = longest_name(path.parent)
     if name_bytes(path.name) > limit:
         given = f"{what} has a name of {name_bytes(path.name)} bytes"

@@ -325,7 +325,7 @@ def largest_entry(gradient: Tensor) -> float:
 
 
 def root_mean_square(picture: Tensor) -> float:
-    """Of its entries, or 1 where all are 0."""
+    """The root mean square of a picture's entries, or 1 where all are 0."""
     return float(picture.square().mean().sqrt()) or 1.0
 
 

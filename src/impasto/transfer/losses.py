@@ -459,7 +459,7 @@ def _balanced_terms(
 
 
 def weighted(terms: Iterable[Style], factor: float) -> tuple[Style, ...]:
-    """Those of the terms that weigh anything times the factor, which each then does."""
+    """Weigh terms by a factor, and leave out those that then weigh nothing."""
     scaled = (replace(term, weight=term.weight * factor) for term in terms)
     return tuple(term for term in scaled if term.weight != 0)
 

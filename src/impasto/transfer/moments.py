@@ -55,7 +55,7 @@ class Sums:
         self.dtype = flat.dtype
 
     def moments(self) -> Moments:
-        """Of all that was added; not numbers where that was nothing."""
+        """The moments of all that was added; not numbers where that was nothing."""
         mean = self.first / self.positions
         covariance = self.second / self.positions - torch.outer(mean, mean)
         return Moments(mean.to(self.dtype), covariance.to(self.dtype), self.positions)
@@ -155,7 +155,7 @@ def _mean_and_positions(styles: Shares) -> tuple[Tensor, float]:
 
 
 def barycentre(covariances: Sequence[tuple[float, Tensor]]) -> Tensor:
-    """Of Gaussians with weights that sum to 1, its covariance; float64, on the CPU.
+    """The covariance between Gaussians with weights that sum to 1; float64, on the CPU.
 
     In the coordinates of what varies at all: at coarse scales paintings have fewer positions than
     channels.
@@ -177,7 +177,7 @@ def barycentre(covariances: Sequence[tuple[float, Tensor]]) -> Tensor:
 
 
 def weighted_sum(parts: Iterable[tuple[float, Tensor]]) -> Tensor:
-    """Of tensors of one shape."""
+    """Add weighted tensors of one shape."""
     return torch.stack([weight * tensor for weight, tensor in parts]).sum(0)
 
 

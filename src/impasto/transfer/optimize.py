@@ -40,7 +40,7 @@ def nowhere(size: Size) -> Tensor | None:  # noqa: ARG001
 
 
 def unchanged(pixels: Tensor) -> Tensor:
-    """They are the picture to show."""
+    """Show the pixels as they are."""
     return pixels
 
 
@@ -80,7 +80,7 @@ class Step:
         return self.finish(self.pixels.detach().to("cpu", copy=True))
 
     def row(self) -> dict[str, Any]:
-        """It as a flat row, ready for a table."""
+        """The step as a flat row, ready for a table."""
         height, width = self.scale
         place = {"iteration": self.iteration, "height": height, "width": width}
         told = {"note": self.note, "rejected": self.rejected, "window_px": self.window_px}

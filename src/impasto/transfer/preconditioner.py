@@ -67,7 +67,7 @@ class Preconditioner:
         self.scale = shorter ** (1 - LONGER) * longer**LONGER
 
     def forget_length(self) -> None:
-        """Of a step; places stay."""
+        """Forget the length of a step; what is known of places stays."""
         self.scale = None
 
     def inherit(self, state: Mapping[str, Any]) -> None:

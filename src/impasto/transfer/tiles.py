@@ -46,7 +46,7 @@ class Box(NamedTuple):
         return Box(min(top, height), min(left, width), min(bottom, height), min(right, width))
 
     def pieces(self, size: Size) -> Iterator[tuple[Box, Box]]:
-        """It in parts that lie on a map of this (height, width), which goes on around its edges.
+        """Part the box into pieces on a map of this (height, width) that goes on around its edges.
 
         Each is given twice: on the map, and in the box's own coordinates.
         """
@@ -57,7 +57,7 @@ class Box(NamedTuple):
                 yield there, Box(y - top, x - left, y - top + rows, x - left + columns)
 
     def within(self, outer: Box) -> Box:
-        """It in the coordinates of a box around it."""
+        """Give the box in the coordinates of a box around it."""
         down, across = outer.top, outer.left
         return Box(self.top - down, self.left - across, self.bottom - down, self.right - across)
 
@@ -75,7 +75,7 @@ class Window:
     seen: Box
 
     def owned(self, stride: int) -> Box:
-        """Its own part in the coordinates of what it sees, on a map of that stride."""
+        """The window's own part in the coordinates of what it sees, on a map of that stride."""
         return self.own.shrunk(stride).within(self.seen.shrunk(stride))
 
     def shown(self, stride: int, size: Size) -> tuple[Box, Box]:

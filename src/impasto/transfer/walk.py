@@ -328,7 +328,7 @@ def halved(window_px: int | None, size: Size) -> int | None:
 
 
 def cut_around(box: Box, whole: Tensor) -> Tensor:
-    """That part of a map, which may reach beyond its edges and around to the others."""
+    """Cut a part out of a map; it may reach beyond its edges and around to the others."""
     pieces = list(box.pieces((whole.shape[2], whole.shape[3])))
     if len(pieces) == 1:
         return pieces[0][0].cut(whole)
