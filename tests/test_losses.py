@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import noise_picture
-from impasto.config import CONTENT_AT_HALF, PRESETS, Config
+from impasto.config import CONTENT_AT_HALF, PRESETS, Config, choices
 from impasto.transfer import losses
 from impasto.transfer.evaluation import Region, objective_of
 from impasto.transfer.losses import Content, Objective, RegionTarget, Style, Tally, objective
@@ -303,3 +303,9 @@ def test_without_an_alpha_the_papers_content_weighs_as_at_strength_one_half(exac
     plain = {name: F.mean((2, 3), keepdim=True).expand_as(F) for name, F in known.items()}
     lost = losses_of(loss, plain)["content conv4_2"]
     assert lost == pytest.approx(CONTENT_AT_HALF * style, rel=1e-9)
+
+
+def test_every_distance_that_can_be_asked_for_is_in_the_table_and_no_other():
+    assert set(losses.DISTANCES) == set(choices("distance"))
+    with pytest.raises(KeyError):
+        losses.DISTANCES["third"]
