@@ -64,7 +64,7 @@ class Timeline:
         path: the film, .mp4, .gif or .webp; that ending decides size and speed.
         folder: where frames are kept, the checkpoint's if the run is to be gone on with; None is a
             temporary folder.
-        before: the checkpoint in it that the run goes on from.
+        resume_from: the checkpoint in it that the run goes on from.
 
     Attributes:
         gap: whether the run goes on from iterations of which nothing was kept.
@@ -85,7 +85,7 @@ class Timeline:
         job: Job,
         path: str | Path,
         folder: Path | None = None,
-        before: Checkpoint | None = None,
+        resume_from: Checkpoint | None = None,
     ) -> None:
         self.path = Path(path)
         check_path(self.path)
@@ -98,18 +98,20 @@ class Timeline:
             self.temporary = tempfile.TemporaryDirectory(prefix="impasto-")  # goes with this object
             folder = Path(self.temporary.name)
         # Frames of another run that may lie there have another name: see `checkpoint.remove`.
-        recipe = before.recipe if before else job.recipe  # with the versions it was begun with
+        recipe = (
+            resume_from.recipe if resume_from else job.recipe
+        )  # with the versions it was begun with
         run = json.dumps([recipe.to_json(), self.size], sort_keys=True)
         name = hashlib.sha256(run.encode()).hexdigest()[:RUN_DIGITS]
         self.folder = folder / FRAMES.format(name)
-        self.gap = before is not None and not self.folder.is_dir()
-        self.kept = self.left_by(before) if before else []
+        self.gap = resume_from is not None and not self.folder.is_dir()
+        self.kept = self.left_by(resume_from) if resume_from else []
         self.newest = read(self.kept[-1]) if self.kept else self.start
 
-    def left_by(self, before: Checkpoint) -> list[Path]:
+    def left_by(self, resume_from: Checkpoint) -> list[Path]:
         """The frames up to a checkpoint; those after it go, for the run will make them again."""
         there = sorted(self.folder.glob(EVERY_FRAME))
-        newest = FRAME.format(before.step.iteration)
+        newest = FRAME.format(resume_from.step.iteration)
         for path in there:
             if path.name > newest:
                 with suppress(OSError):

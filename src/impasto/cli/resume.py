@@ -32,7 +32,7 @@ def resume(folder: Folder, quiet: o.Quiet = False) -> None:
 
     checkpoint.check_there(folder)
     with checkpoint.claimed(folder):
-        before = checkpoint.read(folder)
-        order = Order.resumed(before)
+        resume_from = checkpoint.read(folder)
+        order = Order.resumed(resume_from)
         with claimed(order.target, None):
-            run(order, folder, before, going_on(before), quiet)
+            run(order, folder, resume_from, going_on(resume_from), quiet)

@@ -87,8 +87,8 @@ def find_checkpoint(folder: Path, resume: bool, target: Path) -> tuple[Checkpoin
 
     there = checkpoint.is_there(folder)
     if there and resume:
-        before = checkpoint.read(folder)
-        return before, going_on(before)
+        resume_from = checkpoint.read(folder)
+        return resume_from, going_on(resume_from)
     if there:
         owner = Order.target_in(checkpoint.command_in(folder), folder)
         if owner and owner.resolve() != target.resolve():
@@ -99,9 +99,11 @@ def find_checkpoint(folder: Path, resume: bool, target: Path) -> tuple[Checkpoin
     return None, f"No checkpoint in {folder}: starting from the beginning." if resume else ""
 
 
-def going_on(before: Checkpoint) -> str:
+def going_on(resume_from: Checkpoint) -> str:
     """The line that says where a run goes on."""
-    return f"Going on after iteration {before.step.iteration} of {before.step.iterations}."
+    return (
+        f"Going on after iteration {resume_from.step.iteration} of {resume_from.step.iterations}."
+    )
 
 
 def begin(
@@ -132,16 +134,16 @@ def begin(
     if checkpoint:
         folder = checkpoint_dir or checkpoint_folder(order.target, quiet=quiet)
     with claimed(order.target, folder):
-        before, note = find_checkpoint(folder, resume, order.target) if folder else (None, "")
-        if not named and not before:
+        resume_from, note = find_checkpoint(folder, resume, order.target) if folder else (None, "")
+        if not named and not resume_from:
             check_unused(order.target)
-        run(order, folder, before, note, quiet)
+        run(order, folder, resume_from, note, quiet)
 
 
 def run(
     order: Order,
     folder: Path | None,
-    before: Checkpoint | None,
+    resume_from: Checkpoint | None,
     note: str,
     quiet: bool,
     windows: Windows = (),
@@ -151,7 +153,7 @@ def run(
     Args:
         order: what to do.
         folder: where to keep the checkpoint, if one is to be kept.
-        before: the checkpoint to go on from, if any.
+        resume_from: the checkpoint to go on from, if any.
         note: a line to say before the work, or ''.
         quiet: errors and nothing else.
         windows: of a run that this one is to repeat to the byte.
@@ -160,21 +162,21 @@ def run(
     from impasto.job.session import Session
     from impasto.timeline import Timeline
 
-    if before:
-        order, windows = order.with_threads(before.recipe.threads), before.windows
+    if resume_from:
+        order, windows = order.with_threads(resume_from.recipe.threads), resume_from.windows
     job = _checked(order, windows)
-    checkpointer = job.checkpointer(folder, order.to_json(folder), before) if folder else None
-    timeline = Timeline(job, order.timeline, folder, before) if order.timeline else None
+    checkpointer = job.checkpointer(folder, order.to_json(folder), resume_from) if folder else None
+    timeline = Timeline(job, order.timeline, folder, resume_from) if order.timeline else None
     narrator = Narrator(job, quiet=quiet)
     snapshots = _snapshots(job, order)
-    _introduce(narrator, note, before, timeline)
+    _introduce(narrator, note, resume_from, timeline)
     started_s = time.monotonic()
     hear_stops()
     with narrator:
-        narrator.skip(before.step.iteration if before else 0)
+        narrator.skip(resume_from.step.iteration if resume_from else 0)
         listeners = _listeners(snapshots, timeline, checkpointer)
         session = Session(job, listeners, narrator.regret, own_process=True)
-        result = session.run(narrator, before)
+        result = session.run(narrator, resume_from)
     ignore_stops()
     advice = _keep(checkpointer) if checkpointer and result.stopped else ""
     _save(result, order)
@@ -187,13 +189,13 @@ def run(
 
 
 def _introduce(
-    narrator: Narrator, note: str, before: Checkpoint | None, timeline: Timeline | None
+    narrator: Narrator, note: str, resume_from: Checkpoint | None, timeline: Timeline | None
 ) -> None:
     """Say what will be done, and what a person should know of it."""
     narrator.introduce()
     if note:
         narrator.say(note)
-    if before and (other := before.recipe.other_versions(narrator.job.recipe)):
+    if resume_from and (other := resume_from.recipe.other_versions(narrator.job.recipe)):
         narrator.warn(other)
     if timeline and timeline.gap:
         narrator.say("No frames were kept so far: the film passes over the iterations before.")

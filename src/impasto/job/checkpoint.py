@@ -280,7 +280,7 @@ class Checkpointer:
         recipe: what decides the picture.
         ends: the iterations after which a scale is done.
         command: as in Checkpoint.
-        before: what the run goes on from.
+        resume_from: what the run goes on from.
 
     Raises:
         CheckpointError: when called, that one can't be written; the one before is still there.
@@ -292,12 +292,14 @@ class Checkpointer:
         recipe: Recipe,
         ends: Collection[int],
         command: Mapping[str, Any],
-        before: Checkpoint | None = None,
+        resume_from: Checkpoint | None = None,
     ) -> None:
         self.directory, self.recipe, self.ends, self.command = directory, recipe, ends, command
-        self.history = list(before.history) if before else []
-        self.step = before.step if before else None
-        self.written = before.step.iteration if before else 0  # the iteration of the one on disk
+        self.history = list(resume_from.history) if resume_from else []
+        self.step = resume_from.step if resume_from else None
+        self.written = (
+            resume_from.step.iteration if resume_from else 0
+        )  # the iteration of the one on disk
         self.tried_s = time.monotonic()
 
     def __call__(self, step: Step) -> None:

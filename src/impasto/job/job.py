@@ -184,16 +184,16 @@ class Job:
     def iterations(self) -> int:
         return sum(count for _, count in schedule(self.size, self.config))
 
-    def steps(self, after: Step | None = None) -> Iterator[Step]:
+    def steps(self, resume_from: Step | None = None) -> Iterator[Step]:
         """The optimisation, one Step an iteration: all, or those after one of the same job.
 
         Nothing runs between steps, and PyTorch has its caller's number of threads there.
         """
         with own_modes():
             network = network_of(self.backbone, self.config).lowered(self.dtype).to(self.device)
-            after = after.to(self.device) if after else None
+            resume_from = resume_from.to(self.device) if resume_from else None
             windows = self.windows or ((1, self.plan.window_px),)
-            steps = optimize(network, self._subject(), self.size, self.config, after, windows)
+            steps = optimize(network, self._subject(), self.size, self.config, resume_from, windows)
         paced = threads.paced(steps, self.threads)
         return made_in_own_modes(replace(step, finish=self._finish) for step in paced)
 
@@ -224,7 +224,7 @@ class Job:
     def run(
         self,
         on_step: OnStep | None = None,
-        before: Checkpoint | None = None,
+        resume_from: Checkpoint | None = None,
         *,
         on_interrupt: OnInterrupt = "keep",
     ) -> Result:
@@ -232,8 +232,8 @@ class Job:
 
         Args:
             on_step: called after each iteration.
-            before: a checkpoint of this job, to go on from; the result is then that of a run that
-                was never interrupted.
+            resume_from: a checkpoint of this job; the result is then that of a run that was never
+                interrupted.
             on_interrupt: what Ctrl-C does once there is a picture: ``keep`` gives it as it stands,
                 ``raise`` lets KeyboardInterrupt through.
 
@@ -246,10 +246,10 @@ class Job:
         history: list[dict[str, Any]] = []
         last, stopped = None, None
         job = self
-        if before:
-            check_fits(before, self.recipe)
-            history, last = list(before.history), before.step
-            job = self.in_windows(before.windows)
+        if resume_from:
+            check_fits(resume_from, self.recipe)
+            history, last = list(resume_from.history), resume_from.step
+            job = self.in_windows(resume_from.windows)
         steps = job.steps(last)
         try:
             while True:
@@ -295,24 +295,26 @@ class Job:
         return pixels if preserve is None else torch.lerp(pixels, photograph, preserve)
 
     def checkpointer(
-        self, directory: Path, command: Mapping[str, Any], before: Checkpoint | None = None
+        self, directory: Path, command: Mapping[str, Any], resume_from: Checkpoint | None = None
     ) -> Checkpointer:
         """A listener that keeps a checkpoint in a folder.
 
         Args:
             directory: as in Checkpointer.
             command: as in Checkpoint.
-            before: the checkpoint that the run is to go on from.
+            resume_from: the checkpoint that the run is to go on from.
 
         Raises:
-            CheckpointError: ``before`` is of another job, or the folder is none.
+            CheckpointError: ``resume_from`` is of another job, or the folder is none.
         """
         check_folder(directory)
-        if before:
-            check_fits(before, self.recipe)
+        if resume_from:
+            check_fits(resume_from, self.recipe)
         ends = set(accumulate(count for _, count in schedule(self.size, self.config)))
-        recipe = before.recipe if before else self.recipe  # the versions that it was begun with
-        return Checkpointer(directory, recipe, ends, command, before)
+        recipe = (
+            resume_from.recipe if resume_from else self.recipe
+        )  # the versions that it was begun with
+        return Checkpointer(directory, recipe, ends, command, resume_from)
 
     @property
     def recipe(self) -> Recipe:

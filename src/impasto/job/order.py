@@ -121,7 +121,7 @@ class Order:
         }
 
     @classmethod
-    def resumed(cls, before: Checkpoint) -> Order:
+    def resumed(cls, resume_from: Checkpoint) -> Order:
         """The order in a checkpoint, with each file where it is by now.
 
         Inputs are looked for where they were and beside the checkpoint, and known by their
@@ -131,8 +131,11 @@ class Order:
         Raises:
             CheckpointError, ConfigError: as ``from_json``.
         """
-        order, made_of = cls.from_json(before.command, before.directory), before.recipe.inputs
-        move, config = Move.of(before), order.config
+        order, made_of = (
+            cls.from_json(resume_from.command, resume_from.directory),
+            resume_from.recipe.inputs,
+        )
+        move, config = Move.of(resume_from), order.config
         config = replace(
             config,
             start=move.input(config.start, made_of.start),
@@ -217,10 +220,10 @@ class Move:
     now: Path
 
     @classmethod
-    def of(cls, before: Checkpoint) -> Move:
+    def of(cls, resume_from: Checkpoint) -> Move:
         """Find the way of the folder of a checkpoint that holds an Order."""
-        now = absolute(before.directory)
-        then = before.command.get(FOLDER) or now
+        now = absolute(resume_from.directory)
+        then = resume_from.command.get(FOLDER) or now
         return cls(Path(then), Path(now))
 
     def follow(self, path: str | Path) -> Path:

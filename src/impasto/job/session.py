@@ -76,7 +76,7 @@ class Session:
     def run(
         self,
         on_step: OnStep | None = None,
-        before: Checkpoint | None = None,
+        resume_from: Checkpoint | None = None,
         *,
         on_interrupt: OnInterrupt = "keep",
     ) -> Result:
@@ -93,7 +93,7 @@ class Session:
             if self.listeners:
                 self._tidy()
 
-        return self.job.run(hear, before, on_interrupt=on_interrupt)
+        return self.job.run(hear, resume_from, on_interrupt=on_interrupt)
 
     def _tidy(self) -> None:
         """Give back what maps of windows have left unused."""

@@ -120,7 +120,7 @@ def optimize(
     subject: Subject,
     size: Size,
     config: Config,
-    after: Step | None = None,
+    resume_from: Step | None = None,
     windows: Windows = WHOLE,
 ) -> Iterator[Step]:
     """Stylise, from coarse to fine, and yield a Step after each iteration.
@@ -136,7 +136,7 @@ def optimize(
         subject: the pictures, on the network's device.
         size: (height, width) of the last scale.
         config: layers, loss, schedule and optimiser.
-        after: a step of another run with the same arguments, on the network's device.
+        resume_from: a step of another run with the same arguments, on the network's device.
         windows: that the picture is computed in.
 
     Raises:
@@ -145,8 +145,8 @@ def optimize(
     """
     plan = schedule(size, config)
     total, end = sum(count for _, count in plan), 0
-    picture, done = (after.pixels, after.iteration) if after else (None, 0)
-    known = after.state if after else None
+    picture, done = (resume_from.pixels, resume_from.iteration) if resume_from else (None, 0)
+    known = resume_from.state if resume_from else None
     for scale, count in plan:
         begin, end = end, end + count
         if done >= end:
@@ -157,7 +157,7 @@ def optimize(
             picture = enlarge(picture, scale, subject.detail, around=config.around)
         evaluate = partial(evaluator, network, subject, scale, config)
         descent = Descent(evaluate, picture, config, known, begun=done > begin)
-        known = after = None  # its tensors may go
+        known = resume_from = None  # its tensors may go
         for iteration in range(done + 1, end + 1):
             outcome = descent.step(window_at(windows, iteration))  # converged, it stays where it is
             if descent.window_px != window_at(windows, iteration):
