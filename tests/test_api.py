@@ -24,6 +24,7 @@ from impasto.errors import ConfigError, ImpastoError, PartialResultWarning, Pict
 from impasto.job import job as room
 from impasto.job.job import Snapshots
 from impasto.job.prepare import choose_dtype, prepare
+from impasto.job.recipe import Inputs, Source
 from impasto.job.scene import painting_size
 from impasto.network import weights
 from impasto.pictures import styles
@@ -429,7 +430,13 @@ def test_a_job_with_other_settings_is_checked_and_planned_anew(photograph):
     assert larger.plan.peak_bytes > job.plan.peak_bytes
     assert (larger.size, larger.config.strength) == ((128, 192), 0.9)
     assert larger.config == replace(job.config, strength=0.9)
-    assert job.with_settings(start="noise").scene.start is None
+    begun = replace(job, scene=replace(job.scene, start=job.photograph))
+    begun = replace(
+        begun, scene=replace(begun.scene, inputs=Inputs(start=Source("a.png", "0" * 64)))
+    )
+    other = begun.with_settings(start="noise")
+    assert other.scene.start is None
+    assert other.recipe.inputs.start is None
     with pytest.raises(ConfigError, match="px a side"):
         job.with_settings((4, 192))
     with pytest.raises(ConfigError, match="does not have it"):

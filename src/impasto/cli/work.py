@@ -162,9 +162,7 @@ def run(
     from impasto.job.session import Session
     from impasto.timeline import Timeline
 
-    if resume_from:
-        order, windows = order.with_threads(resume_from.recipe.threads), resume_from.windows
-    job = _checked(order, windows)
+    job = _checked(order, resume_from, windows)
     checkpointer = job.checkpointer(folder, order.to_json(folder), resume_from) if folder else None
     timeline = Timeline(job, order.timeline, folder, resume_from) if order.timeline else None
     narrator = Narrator(job, quiet=quiet)
@@ -201,8 +199,8 @@ def _introduce(
         narrator.say("No frames were kept so far: the film passes over the iterations before.")
 
 
-def _checked(order: Order, windows: Windows) -> Job:
-    """The job, once nothing of ours would be lost or overwritten."""
+def _checked(order: Order, resume_from: Checkpoint | None, windows: Windows) -> Job:
+    """The job, in the threads and windows of what it repeats, if nothing of ours would be lost."""
     from impasto import pictures
     from impasto.timeline import check_path
 
@@ -211,6 +209,8 @@ def _checked(order: Order, windows: Windows) -> Job:
     pictures.check_target(target, inputs=inputs, bits=order.bits)
     if order.timeline:
         check_path(order.timeline, inputs, [target])
+    if resume_from:
+        order, windows = order.with_threads(resume_from.recipe.threads), resume_from.windows
     job = order.prepare()
     job = job.in_windows(windows) if windows else job
     pictures.check_target(target, bits=order.bits, size=job.size)

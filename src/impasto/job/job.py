@@ -171,7 +171,9 @@ class Job:
                 f"`{fixed[0]}` {getattr(config, fixed[0])!r} for pictures that are loaded already"
             )
             raise ConfigError(given, "", "prepare another job")
-        scene = replace(self.scene, start=None) if config.start in STARTS else self.scene
+        scene = self.scene
+        if config.start in STARTS:
+            scene = replace(scene, start=None, inputs=replace(scene.inputs, start=None))
         size = size or self.size
         return Job.of(scene, self.backbone, self.device, self.dtype, size, config, self.threads)
 

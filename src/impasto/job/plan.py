@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from impasto.config import Config, Size
@@ -102,11 +103,12 @@ def plan(
     allowed = config.fit if isinstance(config.fit, int) else None
     limit = allowed or used_bytes + round(free_bytes * SAFE_SHARE)
 
+    takes = partial(
+        work_bytes, network, size, originals, config, regions=regions, preserve=preserve
+    )
+
     def at(window_px: int | None) -> Plan:
-        work = work_bytes(
-            network, size, originals, config, window_px, regions=regions, preserve=preserve
-        )
-        return Plan(window_px, used_bytes + work, limit)
+        return Plan(window_px, used_bytes + takes(window_px), limit)
 
     whole = at(None)
     if config.fit == "whole" or (config.fit != "windows" and whole.peak_bytes <= limit):

@@ -160,9 +160,7 @@ def optimize(
         known = resume_from = None  # its tensors may go
         for iteration in range(done + 1, end + 1):
             outcome = descent.step(window_at(windows, iteration))  # converged, it stays where it is
-            if descent.window_px != window_at(windows, iteration):
-                before = (each for each in windows if each[0] < iteration)
-                windows = [*before, (iteration, descent.window_px)]
+            windows = narrowed(windows, iteration, descent.window_px)
             yield step_at(descent, iteration, total, scale, outcome)
         picture, done, known = descent.point.x, end, descent.known
 
@@ -170,6 +168,13 @@ def optimize(
 def window_at(windows: Windows, iteration: int) -> int | None:
     """The side of an iteration's windows, in pixels; None is whole."""
     return [window_px for first, window_px in windows if first <= iteration][-1]
+
+
+def narrowed(windows: Windows, iteration: int, window_px: int | None) -> Windows:
+    """Windows that from an iteration on have this side, where it is not the one that they had."""
+    if window_at(windows, iteration) == window_px:
+        return windows
+    return (*(each for each in windows if each[0] < iteration), (iteration, window_px))
 
 
 def changes(sides: Iterable[int | None]) -> Windows:
