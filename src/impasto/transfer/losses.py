@@ -26,12 +26,12 @@ from impasto.transfer.moments import (
     Between,
     Moments,
     Sums,
+    add_gradient,
     eigen,
     gaussian_barycentre,
-    gradient_by_features,
     mean_of_grams,
-    positions,
 )
+from impasto.transfer.products import at_least_float32, gram, linear, positions
 from impasto.transfer.tiles import Box
 
 Features = Mapping[str, Tensor]  # (1, channels, h, w), by layer name
@@ -104,25 +104,27 @@ def depicted(photograph: Tensor, visible: Tensor | None = None) -> float:
     return min(1.0, float(variance.max()) / FLATNESS**2)
 
 
-class RootTrace(torch.autograd.Function):
-    """tr M^1/2 of a symmetric positive semidefinite M, and its gradient in closed form.
+class Overlap(torch.autograd.Function):
+    """tr (A^T C A)^1/2 for a symmetric positive semidefinite C, and its gradient in closed form.
 
-    With M = Q diag(l) Q^T the gradient is 1/2 Q diag(l^-1/2) Q^T: one eigendecomposition for both.
+    With A^T C A = Q diag(l) Q^T the gradient is 1/2 B B^T, B = A Q diag(l^-1/4): one
+    eigendecomposition for both.
     """
 
     @staticmethod
-    def forward(ctx: Any, M: Tensor) -> Tensor:
-        values, Q = eigen(M)
+    def forward(ctx: Any, C: Tensor, A: Tensor, A_T: Tensor, exact: bool) -> Tensor:
+        values, Q = eigen(gram(linear(C, A_T), A), exact=exact)
         if ctx.needs_input_grad[0]:
             floor = values[-1] * EIGENVALUE_FLOOR + torch.finfo(values.dtype).tiny
-            ctx.save_for_backward((Q / values.clamp(min=floor).sqrt()) @ Q.T / 2)
+            B = linear(A, (Q * values.clamp(min=floor).pow(-1 / 4)).T)
+            ctx.save_for_backward(linear(B, B) / 2)
         trace: Tensor = values.clamp(min=0).sqrt().sum()
         return trace
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        by_M: Tensor = ctx.saved_tensors[0]
-        return gradients[0] * by_M
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        by_C: Tensor = ctx.saved_tensors[0]
+        return gradients[0] * by_C, None, None, None
 
 
 def factor(S: Tensor) -> Tensor:
@@ -150,11 +152,12 @@ def wasserstein(style: Moments) -> StyleDistance:
     S's rank.
     """
     A, trace = factor(style.covariance), style.covariance.trace()
-    unit = at_least(trace, style.mean.square().sum())
+    unit, exact = at_least(trace, style.mean.square().sum()), style.exact
+    A_T = A.T.contiguous()
 
     def distance(found: Moments) -> Tensor:
-        m, C, _ = found
-        overlap: Tensor = RootTrace.apply(A.T @ C @ A)  # type: ignore[no-untyped-call]
+        m, C, *_ = found
+        overlap: Tensor = Overlap.apply(C, A, A_T, exact)  # type: ignore[no-untyped-call]
         squared: Tensor = (m - style.mean).square().sum() + C.trace() + trace - 2 * overlap
         return squared / unit
 
@@ -244,15 +247,18 @@ class Content:
 
     def error(self, F: Tensor, box: Box) -> float:
         """The sum over a part of the map, without the weight."""
-        squared = (positions(F) - positions(box.cut(self.target))).square_()
+        target = at_least_float32(positions(box.cut(self.target)))
+        squared = (at_least_float32(positions(F)) - target).square_()
         if self.where is not None:
             squared *= box.cut(self.where).reshape(-1, 1)
         return float(squared.sum())
 
-    def gradient(self, F: Tensor, box: Box) -> Tensor:
-        """The weighted sum's gradient by that part."""
-        by_F = (F - box.cut(self.target)).mul_(2 * self.weight)
-        return by_F if self.where is None else by_F.mul_(box.cut(self.where))
+    def add_gradient(self, total: Tensor, F: Tensor, box: Box) -> None:
+        """Add the weighted sum's gradient by that part, in place."""
+        by_F = F - box.cut(self.target)
+        if self.where is not None:
+            by_F *= box.cut(self.where)
+        total.add_(by_F, alpha=2 * self.weight)
 
 
 @dataclass(frozen=True)
@@ -333,15 +339,13 @@ class Tally:
         self.upstream[term.name] = found, Moments(by_mean, by_covariance, found.positions)
         return loss.item()
 
-    def gradient(self, layer: str, F: Tensor, box: Box) -> Tensor:
-        """The loss's gradient by a part of a layer's features, after ``losses``."""
-        total = torch.zeros_like(F)
+    def add_gradient(self, total: Tensor, layer: str, F: Tensor, box: Box) -> None:
+        """Add the loss's gradient by a part of a layer's features, in place, after ``losses``."""
         for term in self.objective.terms:
             if term.layer == layer and isinstance(term, Content):
-                total += term.gradient(F, box)
+                term.add_gradient(total, F, box)
             elif isinstance(term, Style) and term.layer == layer:
-                total += gradient_by_features(F, *self.upstream[term.name], term.within(box))
-        return total
+                add_gradient(total, F, *self.upstream[term.name], term.within(box))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from impasto.transfer.products import add_linear, at_least_float32, gram, positions
+
 FAINTEST = 1e-7  # of a covariance's largest eigenvalue: below it is features' rounding, float32
 # The barycentre of styles: after 4 to 6 rounds the next one changes it by no more than this.
 BLEND_ROUNDS, BLEND_ACCURACY = 12, 1e-3
@@ -25,11 +27,14 @@ class Moments(NamedTuple):
         mean: (channels,), over positions.
         covariance: (channels, channels), over positions.
         positions: how many there are, or the sum of their weights.
+        exact: whether the features were in float32 or better. Where they were rounded to bfloat16
+            there is nothing that roots in float64 could tell better than those in float32.
     """
 
     mean: Tensor
     covariance: Tensor
     positions: float
+    exact: bool = True
 
     @property
     def second(self) -> Tensor:
@@ -43,33 +48,31 @@ class Sums:
     def __init__(self) -> None:
         self.positions = 0.0
         self.first = self.second = torch.zeros(1, dtype=torch.float64, device="cpu")
-        self.dtype = torch.float32
+        self.dtype, self.exact = torch.float32, True
 
     def add(self, F: Tensor, where: Tensor | None = None) -> None:
         """Count a part of the map, each position by its weight in ``where`` (1, 1, h, w)."""
-        flat = positions(F)
-        counted = flat if where is None else flat * where.reshape(-1, 1)
-        first, second = precise(counted.sum(0)), precise(flat.T @ counted)
+        flat, counted = positions(F), None
+        if where is not None:
+            flat = at_least_float32(flat)
+            counted = flat * where.reshape(-1, 1)
+        dtype = torch.promote_types(F.dtype, torch.float32)
+        first = precise((flat if counted is None else counted).sum(0, dtype=dtype))
+        second = precise(gram(flat, counted))
         self.first, self.second = self.first.to(first) + first, self.second.to(second) + second
         self.positions += len(flat) if where is None else float(where.sum())
-        self.dtype = flat.dtype
+        self.dtype, self.exact = dtype, F.dtype == dtype
 
     def moments(self) -> Moments:
         """The moments of all that was added; not numbers where that was nothing."""
         mean = self.first / self.positions
         covariance = self.second / self.positions - torch.outer(mean, mean)
-        return Moments(mean.to(self.dtype), covariance.to(self.dtype), self.positions)
+        return Moments(mean.to(self.dtype), covariance.to(self.dtype), self.positions, self.exact)
 
 
 def precise(tensor: Tensor) -> Tensor:
     """In float64; on the CPU where the device, MPS, has none."""
     return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
-
-
-def positions(F: Tensor) -> Tensor:
-    """(1, channels, h, w) as (h * w, channels), float32 or 64; a view where F is channels-last."""
-    flat = F.permute(0, 2, 3, 1).reshape(-1, F.shape[1])
-    return flat if flat.dtype == torch.float64 else flat.float()
 
 
 def moments(F: Tensor, where: Tensor | None = None) -> Moments:
@@ -79,22 +82,29 @@ def moments(F: Tensor, where: Tensor | None = None) -> Moments:
     return sums.moments()
 
 
-def gradient_by_features(
-    F: Tensor, whole: Moments, by: Moments, where: Tensor | None = None
-) -> Tensor:
-    """A loss's gradient by a part of the features, from that by the whole map's moments.
+def add_gradient(
+    total: Tensor, F: Tensor, whole: Moments, by: Moments, where: Tensor | None = None
+) -> None:
+    """Add to a gradient by a part of the features a loss's, from that by the whole map's moments.
 
     d covariance / d F_k = (F_k - mean) / n, on either side of the outer product; times the
     position's weight, where they have any.
+
+    Args:
+        total: of F's shape and type; changed.
+        F: the part, (1, channels, h, w).
+        whole: the map's moments.
+        by: the loss's gradient by them.
+        where: the part's weights, (1, 1, h, w).
     """
-    flat, n = positions(F), whole.positions
-    both = by.covariance + by.covariance.T
-    shift = (by.mean - both @ whole.mean) / n
-    shift, both = shift.to(F.device), both.to(F.device)
-    by_flat = torch.addmm(shift.expand(1, -1), flat, both, alpha=1 / n)
-    if where is not None:
-        by_flat *= where.reshape(-1, 1)
-    return by_flat.reshape(1, *F.shape[2:], F.shape[1]).permute(0, 3, 1, 2)
+    both = (by.covariance + by.covariance.T) / whole.positions
+    shift = by.mean / whole.positions - both @ whole.mean
+    if where is None:
+        add_linear(total, F, both, shift)
+    else:
+        own = torch.zeros_like(F)
+        add_linear(own, F, both, shift)
+        total += own * where
 
 
 def pooled(several: Sequence[Moments]) -> Moments:
@@ -105,7 +115,8 @@ def pooled(several: Sequence[Moments]) -> Moments:
     mean = torch.stack([each.mean for each in several]).mean(0)
     second = torch.stack([each.second for each in several]).mean(0)
     covariance = second - torch.outer(mean, mean)
-    return Moments(mean, covariance, sum(each.positions for each in several))
+    exact = all(each.exact for each in several)
+    return Moments(mean, covariance, sum(each.positions for each in several), exact)
 
 
 Shares = Sequence[tuple[float, Moments]]  # of each style its share, all summing to 1
@@ -133,9 +144,9 @@ def blend(styles: Sequence[tuple[float, Moments]], between: Between) -> Moments:
 
 def mean_of_grams(styles: Shares) -> Moments:
     """What lies between Gram matrices: their mean, and that of the means."""
-    mean, positions = _mean_and_positions(styles)
+    mean, count, exact = _common(styles)
     second = weighted_sum([(weight, style.second) for weight, style in styles])
-    return Moments(mean, second - torch.outer(mean, mean), positions)
+    return Moments(mean, second - torch.outer(mean, mean), count, exact)
 
 
 def gaussian_barycentre(styles: Shares) -> Moments:
@@ -144,14 +155,15 @@ def gaussian_barycentre(styles: Shares) -> Moments:
     By the fixed point of Alvarez-Esteban, del Barrio, Cuesta-Albertos & Matran 2016:
     S <- S^-1/2 (sum w_p (S^1/2 S_p S^1/2)^1/2)^2 S^-1/2.
     """
-    mean, positions = _mean_and_positions(styles)
+    mean, count, exact = _common(styles)
     covariances = [(weight, style.covariance.cpu().double()) for weight, style in styles]
-    return Moments(mean, barycentre(covariances).to(mean), positions)
+    return Moments(mean, barycentre(covariances).to(mean), count, exact)
 
 
-def _mean_and_positions(styles: Shares) -> tuple[Tensor, float]:
+def _common(styles: Shares) -> tuple[Tensor, float, bool]:
+    """The mean of the means, all positions, and whether all are exact."""
     mean = weighted_sum([(weight, style.mean) for weight, style in styles])
-    return mean, sum(style.positions for _, style in styles)
+    return mean, sum(s.positions for _, s in styles), all(s.exact for _, s in styles)
 
 
 def barycentre(covariances: Sequence[tuple[float, Tensor]]) -> Tensor:
@@ -190,15 +202,27 @@ def roots(S: Tensor) -> tuple[Tensor, Tensor]:
     return (Q * root) @ Q.T, (Q * inverse) @ Q.T
 
 
-def eigen(M: Tensor) -> tuple[Tensor, Tensor]:
+def eigen(M: Tensor, *, exact: bool = True) -> tuple[Tensor, Tensor]:
     """Eigenvalues, ascending, and eigenvectors of a symmetric matrix; not-a-numbers if it has any.
 
-    So that a picture gone wrong shows in the loss, where the minimiser can step back from it. In
-    float64: float32's rounding of the faintest patterns is 1e-3 of the gradient, and LAPACK can
-    fail on nearly equal eigenvalues. MPS has neither: the matrix, 1 MB at most, goes to the CPU.
+    So that a picture gone wrong shows in the loss, where the minimiser can step back from it. MPS
+    has none: the matrix, 1 MB at most, goes to the CPU.
+
+    Args:
+        M: the matrix.
+        exact: in float64. float32's rounding of the faintest patterns is 1e-3 of the gradient, and
+            LAPACK can fail on nearly equal eigenvalues; then float64 is taken all the same.
     """
-    home = precise(M)
+    home = M.cpu() if M.device.type == "mps" else M
     if not bool(home.isfinite().all()):
         return torch.full_like(M[0], torch.nan), torch.full_like(M, torch.nan)
-    values, Q = torch.linalg.eigh(home)
+    values, Q = _eigen(home.double() if exact else home)
     return values.to(M), Q.to(M)
+
+
+def _eigen(M: Tensor) -> tuple[Tensor, Tensor]:
+    try:
+        values, Q = torch.linalg.eigh(M)
+    except RuntimeError:  # LAPACK's own, a child of it
+        values, Q = torch.linalg.eigh(M.double())
+    return values, Q

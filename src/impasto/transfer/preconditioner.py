@@ -27,7 +27,6 @@ LOWEST_FREQUENCY = 0.01
 DECAY_PER_PAIR = 0.9  # of what earlier pairs said of places
 PRIOR_PAIRS = 2.0  # that what the coarser scale knew is worth
 MOST_GAIN = 4.0  # of a place against the mean, and least its inverse
-RADIUS_PX = 1  # of the mean around a place, taken twice
 # Between the two estimates of a step's length by Barzilai & Borwein 1988, 0 the shorter: between
 # 0.3 and 0.6 the loss after 20 iterations was 1 to 2.5 % below that with 0.
 LONGER = 0.4
@@ -165,13 +164,25 @@ def relative(picture: Tensor) -> Tensor:
 
 
 def smoothed(picture: Tensor, around: Axes = BORDERED) -> Tensor:
-    """The mean around each place, twice."""
-    down, across = ("circular" if joined else "replicate" for joined in around)
-    for _ in range(2):
-        picture = nnf.pad(picture, [RADIUS_PX, RADIUS_PX, 0, 0], mode=across)
-        picture = nnf.pad(picture, [0, 0, RADIUS_PX, RADIUS_PX], mode=down)
-        picture = nnf.avg_pool2d(picture, 2 * RADIUS_PX + 1, 1)
+    """The mean of the 3 x 3 pixels around each place, twice; borders are repeated or go around."""
+    for axis, joined in zip((2, 3), around, strict=True):
+        for _ in range(2):
+            picture = mean_of_three(picture, axis, joined=joined)
     return picture
+
+
+def mean_of_three(picture: Tensor, axis: int, *, joined: bool) -> Tensor:
+    """Of each pixel and its two neighbours along an axis; by additions, which take a seventh of the
+    time that a pooling does.
+    """
+    length = picture.shape[axis]
+    first, last = picture.narrow(axis, 0, 1), picture.narrow(axis, length - 1, 1)
+    total = picture.clone()
+    total.narrow(axis, 1, length - 1).add_(picture.narrow(axis, 0, length - 1))
+    total.narrow(axis, 0, length - 1).add_(picture.narrow(axis, 1, length - 1))
+    total.narrow(axis, 0, 1).add_(last if joined else first)
+    total.narrow(axis, length - 1, 1).add_(first if joined else last)
+    return total.div_(3)
 
 
 def dot(a: Tensor, b: Tensor) -> float:

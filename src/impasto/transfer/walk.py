@@ -234,9 +234,9 @@ class Pass:
         (box, own), detached = self._shown(window, layer), F.detach()
 
         def add(gradient: Tensor) -> Tensor:
-            total = gradient.clone()
-            own.cut(total).add_(tally.gradient(layer, own.cut(detached), box))
-            return total
+            # In place: only what follows the layer has made it, and nothing else holds it.
+            tally.add_gradient(own.cut(gradient), layer, own.cut(detached), box)
+            return gradient
 
         return add
 
