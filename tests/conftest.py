@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import signal
+import subprocess
 import sys
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +20,7 @@ from torch import Tensor
 
 from impasto.cli import main
 from impasto.cli.process import STOPS
+from impasto.job import calibration
 from impasto.network.vgg import VGG, Stage
 from impasto.transfer import walk
 
@@ -26,6 +30,18 @@ SMALL_FLOATS = 6 + 6 + (8 + 8) / 4  # that its first two blocks make for a pixel
 
 
 ROOT = Path(__file__).parents[1]
+
+
+@cache
+def has_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16 itself; asked of a process that may die of it."""
+    asked = "import sys; from impasto.job import trials; sys.exit(not trials.computes_bfloat16())"
+    return subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
+
+
+needs_bfloat16 = pytest.mark.skipif(
+    "not __import__('conftest').has_bfloat16()", reason="this processor has no bfloat16"
+)
 
 
 def load_tool(name: str) -> ModuleType:
@@ -66,6 +82,10 @@ def noise_picture(height: int, width: int, seed: int = 0, dtype=torch.float32) -
     picture = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
     grain = torch.rand(1, 3, height, width, generator=generator)
     return (0.8 * picture + 0.2 * grain).to(dtype)
+
+
+# In the tests' processes and in those that they start: the same ways of computing on every machine.
+os.environ[calibration.ENVIRONMENT] = calibration.SAFE_WORD
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from impasto.config import LAST, Config, configure
 from impasto.errors import ConfigError, ImpastoError, PartialResultWarning, PictureError
 from impasto.job import job as room
 from impasto.job.job import Snapshots
-from impasto.job.prepare import choose_dtype, prepare
+from impasto.job.prepare import prepare
 from impasto.job.recipe import Inputs, Source
 from impasto.job.scene import painting_size
 from impasto.network import weights
@@ -374,17 +374,6 @@ def test_auto_takes_the_embedded_network_where_there_is_no_other(photograph, mon
 def test_a_thin_photograph_is_refused_with_what_to_try():
     with pytest.raises(ConfigError, match="try a larger size,"):
         stylize(np.zeros((20, 2000, 3), np.uint8), "charcoal", size=512)
-
-
-def test_bfloat16_is_for_cuda_and_taken_there_where_it_is_real(monkeypatch):
-    cuda = torch.device("cuda")
-    for real, expected in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda real=real, **_: real)
-        assert choose_dtype("auto", cuda) == expected
-    assert choose_dtype("float32", cuda) == torch.float32
-    assert choose_dtype("auto", torch.device("cpu")) == torch.float32
-    with pytest.raises(ConfigError, match="precision 'bfloat16' on cpu; it is for CUDA"):
-        choose_dtype("bfloat16", torch.device("cpu"))
 
 
 LOWERED = """

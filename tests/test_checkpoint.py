@@ -24,6 +24,7 @@ RECIPE = Recipe(
     network=Network("vgg16", "embedded", "1" * 64),
     device="cpu",
     precision="float32",
+    winograd={64: 24, 256: 96},
     threads=2,
     versions={"torch": "2"},
 )

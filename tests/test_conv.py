@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from conftest import noise_picture, small_state
 from impasto.network.conv import (
+    NEVER,
     PATCH_PX,
     FrozenConvolution,
     Winograd,
@@ -20,6 +21,7 @@ from impasto.network.conv import (
 )
 from impasto.network.vgg import VGG
 
+TABLE = {64: 24, 128: NEVER}  # Winograd from so many patches on, by channels
 VGG_CHANNELS = [(64, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 512), (512, 512)]
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}  # of the largest value
 
@@ -110,7 +112,7 @@ def test_for_the_gradient_only_a_relus_output_is_kept(relu):
     (weight, bias), kept = layer(64, 64, torch.float32), []
     x = features(64, 40, 40, torch.float32).requires_grad_()
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
-        y = FrozenConvolution(weight, bias)(x, relu=relu)
+        y = FrozenConvolution(weight, bias, TABLE)(x, relu=relu)
     maps = [t for t in kept if t.shape[:2] != (36, 64)]  # all but the kernel, which is shared
     assert [t.data_ptr() for t in maps] == ([y.data_ptr()] if relu else [])
 
@@ -118,13 +120,19 @@ def test_for_the_gradient_only_a_relus_output_is_kept(relu):
 @pytest.mark.parametrize("relu", [True, False])
 @pytest.mark.parametrize(
     ("channels", "side", "fast"),
-    [((64, 64), 40, True), ((3, 64), 40, False), ((64, 64), 8, False)],
+    [
+        ((64, 64), 40, True),
+        ((3, 64), 40, False),  # fewer channels than the table knows
+        ((64, 64), 8, False),  # fewer patches
+        ((96, 130), 40, True),  # as for 64, the most that are known and there
+        ((128, 130), 40, False),  # never for 128
+    ],
 )
 def test_either_way_gives_the_same(channels, side, fast, relu):
     weight, bias = layer(*channels, torch.float32)
     x, convolution = (
         features(channels[0], side, side, torch.float32),
-        FrozenConvolution(weight, bias),
+        FrozenConvolution(weight, bias, TABLE),
     )
     assert convolution.prefers_winograd(x) == fast
     direct = nnf.conv2d(x, weight, bias, padding=1)
@@ -133,7 +141,13 @@ def test_either_way_gives_the_same(channels, side, fast, relu):
 
 def test_other_types_take_the_direct_way():
     weight, bias = layer(64, 64, torch.float64)
-    assert not FrozenConvolution(weight, bias).prefers_winograd(features(64, 40, 40, torch.float64))
+    convolution = FrozenConvolution(weight, bias, TABLE)
+    assert not convolution.prefers_winograd(features(64, 40, 40, torch.float64))
+
+
+def test_where_nothing_was_measured_all_go_the_direct_way():
+    convolution = FrozenConvolution(*layer(64, 64, torch.float32))
+    assert not convolution.prefers_winograd(features(64, 400, 40, torch.float32))
 
 
 @pytest.mark.parametrize("pooling", ["max", "average"])

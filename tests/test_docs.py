@@ -85,7 +85,16 @@ def test_every_link_of_a_page_leads_to_a_file_and_a_heading(page):
 
 def test_every_option_and_command_that_a_page_names_is_there(capsys):
     known = impasto(capsys, "--help").out
-    for command in ("stylize", "texture", "rerun", "sweep", "explain", "evaluate", "compare"):
+    for command in (
+        "stylize",
+        "texture",
+        "rerun",
+        "sweep",
+        "explain",
+        "evaluate",
+        "compare",
+        "info",
+    ):
         known += impasto(capsys, command, "--help").out
     theirs = {"--torch-backend", "--pip-args"}  # uv's and pipx's
     theirs |= {"--against", "--largest", "--rounds"}  # our benchmarks'

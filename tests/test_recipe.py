@@ -19,6 +19,7 @@ RECIPE = Recipe(
     network=Network("vgg16", "embedded", "1" * 64),
     device="cpu",
     precision="float32",
+    winograd={64: 24, 256: 96},
     threads=2,
     versions={"torch": "2", "python": "3.11.7"},
     outcome=Outcome(9, 12, ((1, None), (7, 256)), {"total": 1 / 3}),

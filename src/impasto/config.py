@@ -211,8 +211,8 @@ class Config:
         seed: of the noise.
         device: ``auto`` (CUDA, else MPS, else CPU), ``cuda``, ``mps`` or ``cpu``. Only the last has
             been run yet.
-        precision: of the network's features: ``float32``, or ``bfloat16``, faster on GPUs that have
-            it; ``auto`` takes it there. Losses are float32 whatever it is.
+        precision: of the network's features: ``float32``, or ``bfloat16``, faster on processors and
+            GPUs that compute in it; ``auto`` takes it there. Losses are float32 whatever it is.
         fit: ``whole`` (the picture in one piece), ``windows``, ``auto`` (windows where the
             whole would not fit the free memory), or the bytes that the work may take.
         threads: of the CPU's that compute at once; sums, and so the picture's bytes, depend on it.

@@ -108,6 +108,15 @@ def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[bo
             lock.release()
 
 
+def cache_dir(name: str) -> Path:
+    """A folder of what can be had again: ``$IMPASTO_CACHE``'s, or in the user's cache directory."""
+    from platformdirs import user_cache_dir
+
+    base = os.environ.get("IMPASTO_CACHE") or user_cache_dir("impasto", appauthor=False)
+    # Unlike Path.expanduser, this takes ~nobody for a plain name.
+    return Path(os.path.expanduser(base)) / name  # noqa: PTH111
+
+
 def longest_name(folder: Path) -> int:
     """How many bytes a file's name may have in a folder, or in the nearest one that is there."""
     for place in (folder, *folder.parents):

@@ -16,6 +16,7 @@ import typer
 
 from impasto.cli import measures, pictures, weights
 from impasto.cli.explain import explain
+from impasto.cli.info import info
 from impasto.cli.options import Command, spelling
 from impasto.cli.process import BAD_INPUT, BROKEN, STOPPED, coloured, speak_anything
 from impasto.cli.rerun import rerun
@@ -39,6 +40,7 @@ app.command()(resume)
 app.command()(rerun)
 app.command()(sweep)
 app.command()(explain)
+app.command()(info)
 app.command("styles")(pictures.styles)
 app.command("show")(pictures.show)
 app.command("evaluate")(measures.evaluate)

@@ -331,7 +331,8 @@ Precision = Annotated[
     str | None,
     setting(
         "precision",
-        "Number format of the network's features; bfloat16 is for CUDA.",
+        "Number format of the network's features; bfloat16 where the processor or GPU has it, and "
+        "there auto takes it where it is faster (impasto info tells).",
         OPTIMISATION,
         choices("precision"),
     ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +13,7 @@ from impasto.cli import options as o
 from impasto.cli.stylize import parse_regions
 from impasto.cli.work import check_unused, checkpoint_folder, claimed, derived, find_checkpoint, run
 from impasto.config import FITS, PHOTO, Config
-from impasto.errors import PictureError, WeightsError, as_on_disk, printable
+from impasto.errors import PictureError, WeightsError, as_on_disk
 from impasto.job.order import Order, sha256_of
 from impasto.parsing import parse_fit, parse_number, parse_size
 
@@ -131,8 +130,7 @@ def repeat(order: Order, picture: Path, recipe: Recipe, quiet: bool, *, whole: b
     windows = recipe.outcome.windows_px if recipe.outcome and whole else ()
     with claimed(order.target, folder):
         _, overwritten = find_checkpoint(folder, False, order.target)
-        note = " ".join(filter(None, (differences(recipe), overwritten)))
-        run(order, folder, None, note, quiet, windows)
+        run(order, folder, None, overwritten, quiet, recipe, windows)
     if whole and not quiet:
         typer.echo(likeness(picture, order.target, recipe))
 
@@ -267,15 +265,3 @@ def backbone_of(recipe: Recipe, given: Path | None, picture: Path) -> str:
         "",
         "give its file with --backbone",
     )
-
-
-def differences(recipe: Recipe) -> str:
-    """What of the versions is not as it was, and may change the bytes; '' if nothing is."""
-    from impasto.job.job import PACKAGES
-
-    other = [
-        f"{name} was {printable(recipe.versions[name])}"
-        for name in PACKAGES
-        if name in recipe.versions and recipe.versions[name] != version(name)
-    ]
-    return f"The picture may differ: {', '.join(other)}." if other else ""

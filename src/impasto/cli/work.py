@@ -29,6 +29,7 @@ from impasto.job.order import Order
 if TYPE_CHECKING:
     from impasto.job.checkpoint import Checkpoint, Checkpointer
     from impasto.job.job import Job, Result
+    from impasto.job.recipe import Recipe
     from impasto.job.session import Listener
     from impasto.timeline import Timeline
     from impasto.transfer.optimize import Step, Windows
@@ -146,6 +147,7 @@ def run(
     resume_from: Checkpoint | None,
     note: str,
     quiet: bool,
+    like: Recipe | None = None,
     windows: Windows = (),
 ) -> None:
     """Check everything, say what will be done, do it, and write the picture.
@@ -156,18 +158,22 @@ def run(
         resume_from: the checkpoint to go on from, if any.
         note: a line to say before the work, or ''.
         quiet: errors and nothing else.
+        like: of a run whose ways of computing this one takes.
         windows: of a run that this one is to repeat to the byte.
     """
     from impasto.job import checkpoint
     from impasto.job.session import Session
     from impasto.timeline import Timeline
 
-    job = _checked(order, resume_from, windows)
+    if resume_from:
+        like, windows = resume_from.recipe, resume_from.windows
+        order = order.with_threads(like.threads)
+    job = _checked(order, like, windows, quiet=quiet)
     checkpointer = job.checkpointer(folder, order.to_json(folder), resume_from) if folder else None
     timeline = Timeline(job, order.timeline, folder, resume_from) if order.timeline else None
     narrator = Narrator(job, quiet=quiet)
     snapshots = _snapshots(job, order)
-    _introduce(narrator, note, resume_from, timeline)
+    _introduce(narrator, note, like, timeline)
     started_s = time.monotonic()
     hear_stops()
     with narrator:
@@ -187,20 +193,20 @@ def run(
 
 
 def _introduce(
-    narrator: Narrator, note: str, resume_from: Checkpoint | None, timeline: Timeline | None
+    narrator: Narrator, note: str, like: Recipe | None, timeline: Timeline | None
 ) -> None:
     """Say what will be done, and what a person should know of it."""
     narrator.introduce()
     if note:
         narrator.say(note)
-    if resume_from and (other := resume_from.recipe.other_versions(narrator.job.recipe)):
+    if like and (other := like.other_versions(narrator.job.recipe)):
         narrator.warn(other)
     if timeline and timeline.gap:
         narrator.say("No frames were kept so far: the film passes over the iterations before.")
 
 
-def _checked(order: Order, resume_from: Checkpoint | None, windows: Windows) -> Job:
-    """The job, in the threads and windows of what it repeats, if nothing of ours would be lost."""
+def _checked(order: Order, like: Recipe | None, windows: Windows, *, quiet: bool) -> Job:
+    """The job, in the ways and windows of what it repeats, if nothing of ours would be lost."""
     from impasto import pictures
     from impasto.timeline import check_path
 
@@ -209,12 +215,16 @@ def _checked(order: Order, resume_from: Checkpoint | None, windows: Windows) -> 
     pictures.check_target(target, inputs=inputs, bits=order.bits)
     if order.timeline:
         check_path(order.timeline, inputs, [target])
-    if resume_from:
-        order, windows = order.with_threads(resume_from.recipe.threads), resume_from.windows
-    job = order.prepare()
+    job = order.prepare(None if quiet else say_measuring)
+    job = job.in_ways_of(like) if like else job
     job = job.in_windows(windows) if windows else job
     pictures.check_target(target, bits=order.bits, size=job.size)
     return job
+
+
+def say_measuring() -> None:
+    """Say why nothing happens for a while."""
+    typer.echo("Measuring what this processor is fast at: some 3 seconds, once.", err=True)
 
 
 def _film(

@@ -19,6 +19,7 @@ from impasto import pictures
 from impasto.config import LAST, STARTS, Config, Size
 from impasto.errors import ConfigError, DivergenceError, PictureError, did_you_mean
 from impasto.job import memory, threads
+from impasto.job.calibration import EXACT, Ways, ways_of
 from impasto.job.checkpoint import Checkpoint, Checkpointer, check_fits, check_folder
 from impasto.job.plan import Plan, plan, work_bytes
 from impasto.job.recipe import Network, Recipe
@@ -101,7 +102,7 @@ class Job:
         scene: the photograph, and which part of it takes whose manner.
         backbone: the network's weights.
         device: where it runs.
-        dtype: of the network's features.
+        ways: how the network's features are computed.
         size: (height, width) of the result.
         plan: whole or in windows, and the memory that it will take.
         config: every setting.
@@ -112,7 +113,7 @@ class Job:
     scene: Scene
     backbone: weights.Weights
     device: torch.device
-    dtype: torch.dtype
+    ways: Ways
     size: Size
     plan: Plan
     config: Config
@@ -125,7 +126,7 @@ class Job:
         scene: Scene,
         backbone: weights.Weights,
         device: torch.device,
-        dtype: torch.dtype,
+        ways: Ways,
         size: Size,
         config: Config,
         count: int,
@@ -141,7 +142,7 @@ class Job:
         check_layers(backbone, config)
         check_size(size, config)
         planned = plan(
-            network_of(backbone, config),
+            network_of(backbone, config, ways),
             size,
             scene.sizes,
             config,
@@ -149,7 +150,7 @@ class Job:
             free_bytes=memory.free_bytes(device),
             **scene.extent,
         )
-        return cls(scene, backbone, device, dtype, size, planned, config, count)
+        return cls(scene, backbone, device, ways, size, planned, config, count)
 
     def with_settings(self, size: Size | None = None, **settings: Any) -> Job:
         """The job of the same pictures with other settings, checked and planned anew.
@@ -175,7 +176,7 @@ class Job:
         if config.start in STARTS:
             scene = replace(scene, start=None, inputs=replace(scene.inputs, start=None))
         size = size or self.size
-        return Job.of(scene, self.backbone, self.device, self.dtype, size, config, self.threads)
+        return Job.of(scene, self.backbone, self.device, self.ways, size, config, self.threads)
 
     @property
     def photograph(self) -> Picture:
@@ -192,7 +193,7 @@ class Job:
         Nothing runs between steps, and PyTorch has its caller's number of threads there.
         """
         with own_modes():
-            network = network_of(self.backbone, self.config).lowered(self.dtype).to(self.device)
+            network = network_of(self.backbone, self.config, self.ways).to(self.device)
             resume_from = resume_from.to(self.device) if resume_from else None
             windows = self.windows or ((1, self.plan.window_px),)
             steps = optimize(network, self._subject(), self.size, self.config, resume_from, windows)
@@ -210,7 +211,7 @@ class Job:
 
         Windows of another size round otherwise, and the bytes would differ.
         """
-        network = network_of(self.backbone, self.config)
+        network = network_of(self.backbone, self.config, self.ways)
         window_px = window_at(windows, 1)
         now, then = (
             work_bytes(network, self.size, self.scene.sizes, self.config, each, **self.scene.extent)
@@ -222,6 +223,16 @@ class Job:
             plan=replace(self.plan, window_px=window_px, peak_bytes=peak),
             windows=tuple(windows),
         )
+
+    def in_ways_of(self, recipe: Recipe) -> Job:
+        """The same job, its features computed as those of another run, where this device can.
+
+        Unless a precision is asked for by its name.
+        """
+        if self.config.precision != "auto":
+            return self
+        ways = ways_of(recipe.precision, recipe.winograd, self.device, self.threads)
+        return replace(self, ways=ways)
 
     def run(
         self,
@@ -251,7 +262,7 @@ class Job:
         if resume_from:
             check_fits(resume_from, self.recipe)
             history, last = list(resume_from.history), resume_from.step
-            job = self.in_windows(resume_from.windows)
+            job = self.in_ways_of(resume_from.recipe).in_windows(resume_from.windows)
         steps = job.steps(last)
         try:
             while True:
@@ -267,7 +278,7 @@ class Job:
                 raise
             stopped = CTRL_C
         assert last is not None, "every schedule has an iteration"
-        return self._result(last, history, stopped)
+        return job._result(last, history, stopped)
 
     @own_modes()
     def _result(self, last: Step, history: list[dict[str, Any]], stopped: str | None) -> Result:
@@ -332,7 +343,8 @@ class Job:
             inputs=self.scene.inputs,
             network=Network(self.backbone.name, self.backbone.source, self.backbone.sha256),
             device=str(self.device),
-            precision=str(self.dtype).removeprefix("torch."),
+            precision=self.ways.precision,
+            winograd=self.ways.winograd,
             threads=self.threads,
             versions={"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
         )
@@ -341,9 +353,12 @@ class Job:
         return self.scene.subject(self.size, self.config, self.device)
 
 
-def network_of(backbone: weights.Weights, config: Config) -> VGG:
-    """The network that looks, in float32, on the CPU."""
-    return VGG(backbone.state, pooling=config.pooling, edges=config.edges)
+def network_of(backbone: weights.Weights, config: Config, ways: Ways = EXACT) -> VGG:
+    """The network that looks, on the CPU."""
+    network = VGG(
+        backbone.state, pooling=config.pooling, edges=config.edges, winograd=ways.winograd
+    )
+    return network.lowered(ways.dtype)
 
 
 def next_of(steps: Iterator[Step], *, begun: bool) -> tuple[Step | None, str | None]:

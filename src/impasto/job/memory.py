@@ -37,6 +37,11 @@ def free_bytes(device: torch.device) -> int:
     return min([available, *container_bytes()])
 
 
+def total_bytes() -> int:
+    """What the machine has."""
+    return int(psutil.virtual_memory().total)
+
+
 def used_bytes(device: torch.device) -> int:
     """What this process holds of a device's memory."""
     if device.type == "cuda":

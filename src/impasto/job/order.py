@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -84,13 +84,13 @@ class Order:
         threads = self.config.threads or count
         return replace(self, config=replace(self.config, threads=threads))
 
-    def prepare(self) -> Job:
-        """The job, checked."""
+    def prepare(self, on_measure: Callable[[], None] | None = None) -> Job:
+        """The job, checked; ``on_measure`` as in job/prepare.py."""
         from impasto.job.casting import Masks
         from impasto.job.prepare import prepare
 
         masks = Masks(self.mask, self.style_masks, self.regions)
-        return prepare(self.photo, self.paintings, self.config, masks)
+        return prepare(self.photo, self.paintings, self.config, masks, on_measure)
 
     def to_json(self, folder: Path | None = None) -> dict[str, Any]:
         """The order as JSON can hold it, good in any folder: its paths are absolute.

@@ -48,15 +48,17 @@ class Overhead(NamedTuple):
     """What is held besides tensors that are in use.
 
     Attributes:
-        lasting_bytes: kernels as Winograd and oneDNN want them, and libraries' own.
+        lasting_bytes: kernels as oneDNN wants them, and libraries' own.
         gaps: times the maps: the heap keeps freed ones, and new ones of other sizes fit badly.
+        pictures: times the pictures, likewise.
     """
 
     lasting_bytes: int
     gaps: float
+    pictures: float
 
 
-WHOLE, IN_WINDOWS = Overhead(340_000_000, 1.38), Overhead(545_000_000, 1.8)
+WHOLE, IN_WINDOWS = Overhead(90_000_000, 1.3, 1.0), Overhead(80_000_000, 2.6, 1.22)
 
 
 @dataclass(frozen=True)
@@ -151,10 +153,10 @@ def work_bytes(
         floats += network.channels(f"conv{layer[4:]}") * pixels / 4 ** (block_of(layer) - 1)
     floats += float((REGION_CHANNELS * regions + PRESERVE_CHANNELS * preserve) * pixels)
     overhead = WHOLE if window_px is None else IN_WINDOWS
-    floats += overhead.gaps * maps(
-        network.stages(layers, apart=window_px is not None), seen, window_px
-    )
-    return overhead.lasting_bytes + REGION_BYTES * regions + round(floats * FLOAT_BYTES)
+    features = maps(network.stages(layers, apart=window_px is not None), seen, window_px)
+    pictures = overhead.pictures * floats * FLOAT_BYTES
+    held = overhead.gaps * features * network.dtype.itemsize + network.transformed_bytes(layers)
+    return overhead.lasting_bytes + REGION_BYTES * regions + round(pictures + held)
 
 
 def maps(stages: Sequence[Stage], size: Size, window_px: int | None) -> float:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from impasto import pictures
 from impasto.config import Config, Size, seamless_size
 from impasto.errors import ConfigError
 from impasto.job import threads
+from impasto.job.calibration import choose_ways
 from impasto.job.casting import Masks, Several, compose
 from impasto.job.job import Job
 from impasto.modes import own_modes
@@ -21,6 +24,7 @@ def prepare(
     style: PictureSource | Several,
     config: Config,
     masks: Masks | None = None,
+    on_measure: Callable[[], None] | None = None,
 ) -> Job:
     """Load and check all that a stylisation needs, so that nothing can be found wrong hours later.
 
@@ -29,6 +33,8 @@ def prepare(
         style: likewise.
         config: every setting.
         masks: which region of the photograph takes whose manner.
+        on_measure: called where it is yet to be measured what this processor is fast at, which
+            takes some 3 seconds.
 
     Raises:
         ImpastoError: of its children the one that fits.
@@ -39,8 +45,8 @@ def prepare(
     size = scene.photograph.size if content is None else output_size(scene.photograph.size, config)
     backbone = weights.resolve(config.backbone)
     device = choose_device(config.device)
-    dtype = choose_dtype(config.precision, device)
-    return Job.of(scene, backbone, device, dtype, size, config, count)
+    ways = choose_ways(config.precision, device, count, on_measure)
+    return Job.of(scene, backbone, device, ways, size, config, count)
 
 
 def output_size(photograph: Size, config: Config) -> Size:
@@ -69,20 +75,3 @@ def choose_device(name: str) -> torch.device:
         there = ", ".join(kind for kind, there in present.items() if there)
         raise ConfigError(f"`device` {name!r}: this machine has none", f"here: auto, {there}")
     return torch.device(name)
-
-
-def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """The type of features; ``auto`` is bfloat16 on CUDA devices that have it, else float32.
-
-    Never on a CPU by itself: some virtual machines report instructions that kill the process.
-    """
-    if precision == "bfloat16" and device.type != "cuda":
-        raise ConfigError(
-            f"`precision` 'bfloat16' on {device.type}",
-            "it is for CUDA; elsewhere features are float32",
-            "leave `precision` out",
-        )
-    if precision == "auto":
-        fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if fast else torch.float32
-    return torch.bfloat16 if precision == "bfloat16" else torch.float32

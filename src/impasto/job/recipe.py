@@ -13,11 +13,14 @@ from typing import Any, TypeVar
 
 from impasto.config import Config, Size
 from impasto.errors import PictureError, printable
+from impasto.network.conv import NOWHERE, ONCE_MEASURED, LeastPatches
 from impasto.transfer.optimize import Step, Windows, changes
 
 FORMAT = 2  # of the JSON; 1, which had no number, named inputs by roles such as "painting 2"
 LONGEST = 24  # characters of a value that a message tells: two checksums still differ
 AS_PHOTOGRAPHED = "photo"  # a region's place in the JSON where it has no painting
+
+OF_THE_MACHINE = ("versions", "precision", "winograd")  # of the JSON: not what was asked for
 
 T = TypeVar("T")
 
@@ -133,6 +136,8 @@ class Recipe:
         network: that looked.
         device: such as ``cpu``.
         precision: of the network's features.
+        winograd: where convolutions in float32 went Winograd's way: by channels, from how many
+            patches of a map on.
         threads: how many computed at once, on the CPU; None where an early recipe does not say.
         versions: of Python and of the packages that bytes may depend on, by name.
         outcome: None before the run.
@@ -145,6 +150,7 @@ class Recipe:
     network: Network
     device: str
     precision: str
+    winograd: LeastPatches
     threads: int | None
     versions: Mapping[str, str]
     outcome: Outcome | None = None
@@ -166,6 +172,7 @@ class Recipe:
             "inputs": self.inputs.to_json(),
             "device": self.device,
             "precision": self.precision,
+            "winograd": {str(channels): least for channels, least in self.winograd.items()},
             "threads": self.threads,
             "versions": self.versions,
         }
@@ -216,6 +223,7 @@ class Recipe:
             network=Network(**known["backbone"]),
             device=known["device"],
             precision=known["precision"],
+            winograd=winograd_of(known),
             threads=known.get("threads"),
             versions=dict(known["versions"]),
             outcome=outcome,
@@ -239,7 +247,8 @@ class Recipe:
 
         Args:
             other: the one to hold against this one.
-            versions: whether other versions count, which may change bytes.
+            versions: whether other versions count, and other ways of computing, which may change
+                bytes.
         """
         one, two = (flat(each.deciding(versions=versions)) for each in (self, other))
         name = next((name for name in {**one, **two} if one.get(name) != two.get(name)), None)
@@ -249,20 +258,28 @@ class Recipe:
         return f"{name} was {was}, here it is {is_}"
 
     def other_versions(self, other: Recipe) -> str:
-        """A line on what has another version there, and may change bytes; '' if nothing has."""
+        """A line on what is otherwise there, and may change bytes; '' if nothing is."""
+        was, is_ = ({"precision": r.precision, **r.versions} for r in (self, other))
         changed = [
-            f"{name} was {printable(version)}, here {other.versions.get(name)}"
-            for name, version in self.versions.items()
-            if version != other.versions.get(name)
+            f"{name} was {printable(version)}, here {is_.get(name)}"
+            for name, version in was.items()
+            if version != is_.get(name)
         ]
         return f"The picture may differ in a few bytes: {'; '.join(changed)}." if changed else ""
 
     def deciding(self, *, versions: bool = True) -> dict[str, Any]:
         """What decides the picture, as JSON holds it."""
         known = replace(self, outcome=None, bits=None).to_json()
-        if not versions:
-            del known["versions"]
+        for name in () if versions else OF_THE_MACHINE:
+            del known[name]
         return known
+
+
+def winograd_of(known: Mapping[str, Any]) -> LeastPatches:
+    """Where a recipe in JSON has convolutions go Winograd's way; early ones did not say."""
+    if "winograd" not in known:
+        return ONCE_MEASURED if known["device"] == "cpu" else NOWHERE
+    return {int(channels): int(least) for channels, least in known["winograd"].items()}
 
 
 def from_roles(known: Mapping[str, Any]) -> dict[str, Any]:

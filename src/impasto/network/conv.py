@@ -9,9 +9,10 @@ that stay in the cache, and each one as a product with a matrix of 6 or 4 rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -33,9 +34,12 @@ ZEROS_PX = (HALO_PX, HALO_PX)  # down and across, that are put around a map
 POINTS = (0.0, 1.0, -1.0, -2.0, 0.5)
 BIASED = WINDOW_PX + 1  # the product, of point 1 by point 1, that all outputs contain once
 
-# Where it is faster than the direct convolution, measured on two cores of a Zen 4.
-LEAST_CHANNELS = 64  # in and out: below, the transforms cost more than is saved
-LEAST_PATCHES = 24  # of a picture: below, reading the transformed kernel costs more than is saved
+# Where Winograd's way is the faster one, by channels: from how many patches of a map on. Fewer
+# channels than the table has, or fewer patches, and the transforms cost more than they save.
+LeastPatches = Mapping[int, int]
+NEVER = 2**62  # patches, that no map has
+NOWHERE: LeastPatches = MappingProxyType({})  # the direct way alone: nothing has been measured
+ONCE_MEASURED: LeastPatches = MappingProxyType({64: 24})  # two cores of a Zen 4: early recipes'
 # Patches of a block: few enough for the cache, enough to be worth reading the kernel for.
 BLOCK_PATCHES, BLOCK_PATCHES_PER_CHANNEL = 96, 3 / 4
 
@@ -304,13 +308,16 @@ class FrozenConvolution(torch.nn.Module):
     Args:
         weight: (out, in, 3, 3).
         bias: (out,).
+        winograd: where that is the faster way.
     """
 
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, winograd: LeastPatches = NOWHERE) -> None:
         super().__init__()
+        out, inputs, _, _ = weight.shape
+        self.least_patches = least_patches(winograd, min(out, inputs))
         weight = weight.contiguous(memory_format=torch.channels_last)
         self.register_buffer("weight", weight)
         self.register_buffer("bias", bias)
@@ -323,7 +330,7 @@ class FrozenConvolution(torch.nn.Module):
         2 shorter.
         """
         if padding == ZEROS_PX and self.prefers_winograd(x):
-            y: Tensor = Winograd.apply(x, self._transformed(x.dtype), self.bias, relu)  # type: ignore[no-untyped-call]
+            y: Tensor = Winograd.apply(x, self.transformed_for(x.dtype), self.bias, relu)  # type: ignore[no-untyped-call]
             return y
         y = nnf.conv2d(x, self.weight, self.bias, padding=padding)
         return y.relu_() if relu else y
@@ -334,24 +341,41 @@ class FrozenConvolution(torch.nn.Module):
         The gate is 1 where it counts and else 0. Neither x nor y is needed.
         """
         if self.prefers_winograd(by_y):
-            return winograd_gradient(by_y, self._transformed(by_y.dtype), gate[0].permute(1, 2, 0))
+            return winograd_gradient(
+                by_y, self.transformed_for(by_y.dtype), gate[0].permute(1, 2, 0)
+            )
         return nnf.conv_transpose2d(by_y * gate, self.weight, padding=HALO_PX)
 
-    def _transformed(self, dtype: torch.dtype) -> Tensor:
+    def transformed_for(self, dtype: torch.dtype) -> Tensor:
+        """The kernel as Winograd's way takes it, in a type; made once."""
         if self.transformed is None or self.transformed.dtype != dtype:
             self.transformed = transform_kernel(self.weight)
         return self.transformed
 
+    @property
+    def transformed_bytes(self) -> int:
+        """What the transformed kernel takes, where a map may ever go that way."""
+        if self.weight.dtype != torch.float32 or self.least_patches in (None, NEVER):
+            return 0
+        out, inputs, _, _ = self.weight.shape
+        return WINDOW_PX**2 * out * inputs * self.weight.itemsize
+
     def prefers_winograd(self, x: Tensor) -> bool:
-        """Whether that is the faster way for x: on a CPU, with enough channels and patches."""
-        out, in_, _, _ = self.weight.shape
-        patches = -(-x.shape[2] // PATCH_PX) * -(-x.shape[3] // PATCH_PX)
-        return (
-            x.device.type == "cpu"
-            and x.dtype == torch.float32
-            and min(in_, out) >= LEAST_CHANNELS
-            and patches >= LEAST_PATCHES
-        )
+        """Whether that is the faster way for x: in float32 on a CPU, with enough patches."""
+        if x.device.type != "cpu" or x.dtype != torch.float32 or self.least_patches is None:
+            return False
+        return patches(x.shape[2], x.shape[3]) >= self.least_patches
+
+
+def patches(height: int, width: int) -> int:
+    """How many patches a map of this size is made in."""
+    return -(-height // PATCH_PX) * -(-width // PATCH_PX)
+
+
+def least_patches(winograd: LeastPatches, channels: int) -> int | None:
+    """What a table says of the most channels that it knows and that are there; None is never."""
+    known = [each for each in winograd if each <= channels]
+    return winograd[max(known)] if known else None
 
 
 class Continued(torch.autograd.Function):

@@ -15,7 +15,15 @@ import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from impasto.config import BORDERED, Axes, Edges, Pooling, Size, split_layer
-from impasto.network.conv import HALO_PX, PATCH_PX, ZEROS_PX, FrozenConvolution, continued
+from impasto.network.conv import (
+    HALO_PX,
+    NOWHERE,
+    PATCH_PX,
+    ZEROS_PX,
+    FrozenConvolution,
+    LeastPatches,
+    continued,
+)
 from impasto.network.gates import packed, unpacked
 
 POOL_PX = 2  # a side of the pooling window, and its stride
@@ -33,6 +41,7 @@ class VGG(nn.Module):
         pooling: ``max`` as trained, or ``average``, which Gatys et al. 2015 found smoother.
         edges: what the first convolution sees beyond the picture: ``zeros`` as trained, or
             ``replicate``, which spares the picture's border the false edge that zeros make.
+        winograd: where that is the faster way of convolving, on this CPU.
 
     Attributes:
         around: which ways every map goes on around its edges, as that of a tile does.
@@ -41,15 +50,20 @@ class VGG(nn.Module):
     mean: Tensor
 
     def __init__(
-        self, state: Mapping[str, Tensor], *, pooling: Pooling = "max", edges: Edges = "zeros"
+        self,
+        state: Mapping[str, Tensor],
+        *,
+        pooling: Pooling = "max",
+        edges: Edges = "zeros",
+        winograd: LeastPatches = NOWHERE,
     ) -> None:
         super().__init__()
         self.pooling, self.edges, self.around = pooling, edges, BORDERED
         self.names = convolution_names(state)
         self.register_buffer("mean", state["mean"].view(1, 3, 1, 1))
         for name in self.names:
-            kernel = FrozenConvolution(state[f"{name}.weight"], state[f"{name}.bias"])
-            self.add_module(name, kernel)
+            weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
+            self.add_module(name, FrozenConvolution(weight, bias, winograd))
 
     def forward(self, picture: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """The features (1, channels, h, w) of the named layers, computed no deeper than needed.
@@ -71,12 +85,16 @@ class VGG(nn.Module):
             apart: whether in stages, so that each can be taken in windows.
         """
         wanted = set(layers)
-        deepest = max(self.names.index(f"conv{layer[4:]}") for layer in wanted)
-        names = self.names[: deepest + 1]
+        names = self.needed(wanted)
         blocks = TOGETHER if apart else (tuple(block for each in TOGETHER for block in each),)
         groups = [[name for name in names if block_of(name) in together] for together in blocks]
         groups = [group for group in groups if group]
         return [Stage(self, tuple(group), wanted, group is groups[-1]) for group in groups]
+
+    def needed(self, layers: Iterable[str]) -> list[str]:
+        """The convolutions that lead to these layers, shallow to deep."""
+        deepest = max(self.names.index(f"conv{layer[4:]}") for layer in layers)
+        return self.names[: deepest + 1]
 
     def convolve(self, name: str, x: Tensor, relu: bool) -> Tensor:
         """One convolution, perhaps with its ReLU."""
@@ -115,7 +133,15 @@ class VGG(nn.Module):
 
     def channels(self, name: str) -> int:
         """How many feature maps a convolution makes."""
-        return self._kernel(name).weight.shape[0]
+        return self.shape_of(name)[0]
+
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """A convolution's (out, in, 3, 3)."""
+        return tuple(self._kernel(name).weight.shape)
+
+    def transformed_bytes(self, layers: Iterable[str]) -> int:
+        """What the kernels that lead to these layers take once Winograd's way has been taken."""
+        return sum(self._kernel(name).transformed_bytes for name in self.needed(layers))
 
     @property
     def dtype(self) -> torch.dtype:

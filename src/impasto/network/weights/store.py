@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from impasto import files
 from impasto.errors import WeightsError, did_you_mean
 from impasto.files import read_safetensors
 from impasto.network.weights import published
@@ -24,11 +25,7 @@ EMBEDDED_FILE = "vgg16-int8.safetensors"
 
 def cache_dir() -> Path:
     """Where weights are kept: ``$IMPASTO_CACHE/weights``, or the user's cache directory."""
-    from platformdirs import user_cache_dir
-
-    base = os.environ.get("IMPASTO_CACHE") or user_cache_dir("impasto", appauthor=False)
-    # Unlike Path.expanduser, this takes ~nobody for a plain name.
-    return Path(os.path.expanduser(base)) / "weights"  # noqa: PTH111
+    return files.cache_dir("weights")
 
 
 def embedded_path() -> Path:
