@@ -465,3 +465,19 @@ def test_the_start_at_a_flat_photograph_is_not_alike_everywhere():
     assert torch.equal(first(card, strength=0.0), pictures.load(card).pixels)
     photo = data.chelsea()[:64, :64]
     assert torch.equal(first(photo), pictures.load(photo).pixels)
+
+
+LEAN = """
+import sys
+from skimage import data
+from impasto.api import prepare
+from impasto.config import configure
+next(prepare(data.coffee(), "charcoal", configure(size=64, backbone="vgg16")).steps())
+print([name for name in ("sympy", "matplotlib", "pandas") if name in sys.modules])
+"""
+
+
+def test_nothing_is_imported_that_a_picture_does_not_need():
+    """PyTorch brings sympy along, half a second of it, where a gradient is given to it."""
+    done = subprocess.run([sys.executable, "-c", LEAN], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -116,7 +116,7 @@ class VGG(nn.Module):
         with torch.enable_grad():
             leaf = x.detach().requires_grad_()
             pooled = self.pool(leaf)
-            (by_x,) = torch.autograd.grad(pooled, leaf, torch.ones_like(pooled))
+            (by_x,) = torch.autograd.grad(pooled.sum(), leaf)
         return pooled.detach(), by_x.mul_(x) > 0
 
     def unpool(self, by_pooled: Tensor, size: Size) -> Tensor:
