@@ -226,7 +226,7 @@ def test_the_trials_may_die_and_what_they_told_until_then_counts(
 
 
 def test_without_a_python_to_run_nothing_is_measured(monkeypatch):
-    for missing in ("", "/nowhere/python", None):
+    for missing in ("", "/nowhere/python", None, "/usr/bin/true", "C:/studio.exe"):
         monkeypatch.setattr(sys, "executable", missing)
         found = calibration.measure(HERE, 1)
         assert not found.timings

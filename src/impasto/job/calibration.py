@@ -249,12 +249,11 @@ def processor() -> dict[str, str]:
 
 def measure(machine: Mapping[str, str], threads: int) -> Calibration:
     """Try this machine out, in a process of its own, whatever comes of it."""
-    command = [sys.executable, "-m", "impasto.job.trials", str(threads)]
     here = str(Path(files.__file__).parents[1])
     path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
     try:
         done = subprocess.run(
-            command,
+            [python(), "-m", "impasto.job.trials", str(threads)],
             env={**os.environ, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -264,10 +263,22 @@ def measure(machine: Mapping[str, str], threads: int) -> Calibration:
         output, why = done.stdout, f"the trials ended with status {done.returncode}"
     except subprocess.TimeoutExpired as error:
         output, why = error.stdout or b"", f"the trials took more than {LONGEST_S:.0f} s"
-    except (OSError, TypeError, ValueError) as error:  # no Python of its own to be run
+    except (OSError, ValueError) as error:
         output, why = b"", f"the trials cannot be run: {error}"
     timings = last_told(output.splitlines())
     return Calibration(machine, timings, "" if timings else why)
+
+
+def python() -> str:
+    """The Python that runs this, as a command.
+
+    Raises:
+        ValueError: it is inside another program, which is not to be started once more.
+    """
+    name = Path(sys.executable or "").name.lower()
+    if not name.startswith(("python", "pypy")):
+        raise ValueError(f"{name or 'this program'} is no Python")
+    return sys.executable
 
 
 def last_told(lines: Iterable[bytes]) -> tuple[Timing, ...]:

@@ -149,14 +149,17 @@ def work_bytes(
     pairs = min(history_of(pixels), iterations) if config.optimizer == "lbfgs" else 0
     given, seen = sum(height * width for height, width in originals), extended_size(size)
     floats = PICTURE_CHANNELS * float((PICTURES + 2 * pairs) * pixels + given)
-    for layer, _ in config.content_layers:
-        floats += network.channels(f"conv{layer[4:]}") * pixels / 4 ** (block_of(layer) - 1)
     floats += float((REGION_CHANNELS * regions + PRESERVE_CHANNELS * preserve) * pixels)
     overhead = WHOLE if window_px is None else IN_WINDOWS
     features = maps(network.stages(layers, apart=window_px is not None), seen, window_px)
+    targets = sum(
+        network.channels(f"conv{layer[4:]}") * pixels / 4 ** (block_of(layer) - 1)
+        for layer, _ in config.content_layers
+    )
     pictures = overhead.pictures * floats * FLOAT_BYTES
-    held = overhead.gaps * features * network.dtype.itemsize + network.transformed_bytes(layers)
-    return overhead.lasting_bytes + REGION_BYTES * regions + round(pictures + held)
+    held = float((overhead.gaps * features + targets) * network.dtype.itemsize)
+    lasting = overhead.lasting_bytes + network.transformed_bytes(layers) + REGION_BYTES * regions
+    return lasting + round(pictures + held)
 
 
 def maps(stages: Sequence[Stage], size: Size, window_px: int | None) -> float:

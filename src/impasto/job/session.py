@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from impasto.errors import ImpastoError
 from impasto.job import memory
 from impasto.job.checkpoint import Checkpoint
+from impasto.job.estimate import SCALE_BEGINS
 from impasto.job.job import Job, OnInterrupt, OnStep, Result
 from impasto.job.plan import HELD_BYTES
 from impasto.network.vgg import block_of, convolution_names
 from impasto.transfer.optimize import Step
 from impasto.transfer.schedule import schedule
 
-SCALE_BEGINS = 2.8  # times an iteration: the first also looks at both pictures and at the start
 RECENT = 0.3  # the newest work's part in the running average of its speed
 
 

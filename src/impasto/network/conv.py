@@ -358,7 +358,8 @@ class FrozenConvolution(torch.nn.Module):
         if self.weight.dtype != torch.float32 or self.least_patches in (None, NEVER):
             return 0
         out, inputs, _, _ = self.weight.shape
-        return WINDOW_PX**2 * out * inputs * self.weight.itemsize
+        size: int = WINDOW_PX**2 * out * inputs * self.weight.itemsize
+        return size
 
     def prefers_winograd(self, x: Tensor) -> bool:
         """Whether that is the faster way for x: in float32 on a CPU, with enough patches."""

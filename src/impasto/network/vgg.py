@@ -141,7 +141,7 @@ class VGG(nn.Module):
 
     def transformed_bytes(self, layers: Iterable[str]) -> int:
         """What the kernels that lead to these layers take once Winograd's way has been taken."""
-        return sum(self._kernel(name).transformed_bytes for name in self.needed(layers))
+        return sum((self._kernel(name).transformed_bytes for name in self.needed(layers)), 0)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -202,8 +202,7 @@ class Pass:
             end = self.computed.end
             by_end = torch.zeros_like(end) if by_leaving is None else by_leaving.to(end.dtype)
             return self._gradient(self.computed, by_end, tally)
-        dtype = torch.promote_types(self.entering.dtype, torch.float32)
-        total = torch.zeros_like(self.entering, dtype=dtype)
+        total = torch.zeros_like(self.entering)
         for window in self.windows:
             with torch.enable_grad():
                 seen = cut_around(window.seen, self.entering).detach().requires_grad_()
