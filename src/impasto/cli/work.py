@@ -161,7 +161,6 @@ def run(
         like: of a run whose ways of computing this one takes.
         windows: of a run that this one is to repeat to the byte.
     """
-    from impasto.job import checkpoint
     from impasto.job.session import Session
     from impasto.timeline import Timeline
 
@@ -183,13 +182,27 @@ def run(
         result = session.run(narrator, resume_from)
     ignore_stops()
     advice = _keep(checkpointer) if checkpointer and result.stopped else ""
+    filmed = _written(result, order, timeline, checkpointer, narrator)
+    _report(job, result, order, time.monotonic() - started_s, advice, quiet)
+    if not filmed:
+        sys.exit(BROKEN)
+
+
+def _written(
+    result: Result,
+    order: Order,
+    timeline: Timeline | None,
+    checkpointer: Checkpointer | None,
+    narrator: Narrator,
+) -> bool:
+    """Write picture and film; where all is there, the checkpoint goes. False without the film."""
+    from impasto.job import checkpoint
+
     _save(result, order)
     filmed = _film(timeline, result, checkpointer, narrator)
     if checkpointer and filmed and not result.stopped:
         checkpoint.remove(checkpointer.directory)
-    _report(job, result, order, time.monotonic() - started_s, advice, quiet)
-    if not filmed:
-        sys.exit(BROKEN)
+    return filmed
 
 
 def _introduce(

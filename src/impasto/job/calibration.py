@@ -309,13 +309,13 @@ def choose_ways(
         ConfigError: bfloat16 where the device has none.
     """
     wanted = precision == "bfloat16"
+    if device.type == "cuda":
+        real = torch.cuda.is_bf16_supported(including_emulation=False)
+        return Ways(torch.bfloat16) if wanted or (real and precision == "auto") else EXACT
     if device.type != "cpu":
-        there = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        low = wanted if device.type == "cuda" else False
-        low |= there and precision == "auto"
-        if wanted and not low:
+        if wanted:
             raise no_bfloat16(device.type, "elsewhere than on CUDA and CPUs features are float32")
-        return Ways(torch.bfloat16 if low else torch.float32)
+        return EXACT
     found = calibrated(threads, on_measure)
     if wanted and not found.has_bfloat16:
         raise no_bfloat16("this processor", found.why or "it has no instructions for it")
