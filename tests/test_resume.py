@@ -659,9 +659,18 @@ def test_a_library_call_goes_on_with_its_whole_history_and_refuses_another_job(f
 def test_what_breaks_or_stops_right_after_going_on_keeps_the_picture(folder, monkeypatch):
     job = prepare("photo.png", "charcoal", configure(size=64, iterations=4, backbone="vgg16"))
     checkpointer = job.checkpointer(FOLDER, {})
-    job.run(checkpointer)
+    steps = []
+
+    def stopped_at_three(step):
+        checkpointer(step)
+        steps.append(step)
+        if step.iteration == 3:
+            raise KeyboardInterrupt
+
+    assert job.run(stopped_at_three).stopped == CTRL_C
+    checkpointer.write()
     last = checkpoint.read(FOLDER)
-    assert job.run(None, last).stopped is None  # nothing was left to do
+    assert job.run(None, last).stopped is None
     for error, stopped in ((RuntimeError("no memory"), "no memory"), (KeyboardInterrupt, "Ctrl-C")):
 
         def broken(*_, error=error):
@@ -671,5 +680,5 @@ def test_what_breaks_or_stops_right_after_going_on_keeps_the_picture(folder, mon
         monkeypatch.setattr(room, "optimize", broken)
         result = job.run(None, last)
         assert result.stopped == stopped
-        assert len(result.history) == 4
+        assert len(result.history) == 3
         assert torch.equal(result.pixels, last.step.pixels)
