@@ -85,14 +85,16 @@ def rerun(
     impasto rerun draft.png --size 2048 -o large.png[/dim]
 
     At the same size, with the same versions on the same machine, it is byte for
-    byte the same; it takes as many threads as the picture did. Photograph and
-    painting are looked for beside PICTURE and in the current folder, by name,
-    and have to be the very same files.
+    byte the same; it takes as many threads as the picture did. One that was
+    steered on its way is steered so again; at another size it goes for its last
+    aim from the start. Photograph and painting are looked for beside PICTURE and
+    in the current folder, by name, and have to be the very same files.
     """
     from impasto import pictures
     from impasto.job.recipe import Recipe
 
     recipe = Recipe.from_json(pictures.read_recipe(picture), f"picture '{picture}'")
+    recipe = recipe.settled() if size else recipe  # it has other iterations there
     here: dict[str, Any] = {"size": size and parse_size(size), "fit": fit and parse_fit(fit)}
     here |= {"device": device, "precision": precision}
     here["threads"] = parse_number(threads) if threads else recipe.threads
@@ -127,10 +129,11 @@ def repeat(order: Order, picture: Path, recipe: Recipe, quiet: bool, *, whole: b
 
     pictures.check_target(order.target, inputs=[picture])
     folder = checkpoint_folder(order.target, quiet=quiet)
-    windows = recipe.outcome.windows_px if recipe.outcome and whole else ()
+    went = recipe.outcome
+    windows, steering = (went.windows_px if whole else (), went.steering) if went else ((), ())
     with claimed(order.target, folder):
         _, overwritten = find_checkpoint(folder, False, order.target)
-        run(order, folder, None, overwritten, quiet, recipe, windows)
+        run(order, folder, None, overwritten, quiet, recipe, windows, steering)
     if whole and not quiet:
         typer.echo(likeness(picture, order.target, recipe))
 

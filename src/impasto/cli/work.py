@@ -29,7 +29,7 @@ from impasto.job.order import Order
 if TYPE_CHECKING:
     from impasto.job.checkpoint import Checkpoint, Checkpointer
     from impasto.job.job import Job, Result
-    from impasto.job.recipe import Recipe
+    from impasto.job.recipe import Recipe, Steering
     from impasto.job.session import Listener
     from impasto.timeline import Timeline
     from impasto.transfer.optimize import Step, Windows
@@ -149,6 +149,7 @@ def run(
     quiet: bool,
     like: Recipe | None = None,
     windows: Windows = (),
+    steering: Steering = (),
 ) -> None:
     """Check everything, say what will be done, do it, and write the picture.
 
@@ -160,14 +161,16 @@ def run(
         quiet: errors and nothing else.
         like: of a run whose ways of computing this one takes.
         windows: of a run that this one is to repeat to the byte.
+        steering: of such a run.
     """
     from impasto.job.session import Session
     from impasto.timeline import Timeline
 
     if resume_from:
         like, windows = resume_from.recipe, resume_from.windows
+        steering = resume_from.steering
         order = order.with_threads(like.threads)
-    job = _checked(order, like, windows, quiet=quiet)
+    job = _checked(order, like, windows, quiet=quiet).steered(steering)
     checkpointer = job.checkpointer(folder, order.to_json(folder), resume_from) if folder else None
     timeline = Timeline(job, order.timeline, folder, resume_from) if order.timeline else None
     narrator = Narrator(job, quiet=quiet)
@@ -214,6 +217,9 @@ def _introduce(
         narrator.say(note)
     if like and (other := like.other_versions(narrator.job.recipe)):
         narrator.warn(other)
+    for turn in narrator.job.turns:
+        words = ", ".join(f"{spelling(name)} {value}" for name, value in turn.settings.items())
+        narrator.say(f"After iteration {turn.after} it goes for {words}, as it was steered.")
     if timeline and timeline.gap:
         narrator.say("No frames were kept so far: the film passes over the iterations before.")
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from impasto import files
 from impasto.errors import CheckpointError
-from impasto.job.recipe import Recipe
+from impasto.job.recipe import Recipe, Steering, steering_of
 from impasto.transfer.descent import Point
 from impasto.transfer.optimize import Step, Windows, changes
 
@@ -63,6 +63,11 @@ class Checkpoint:
     def windows(self) -> Windows:
         """The windows that the run was computed in so far."""
         return changes(row["window_px"] for row in self.history)
+
+    @property
+    def steering(self) -> Steering:
+        """What was changed on the way so far."""
+        return steering_of(self.history)
 
 
 def made_by() -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from itertools import accumulate
@@ -22,17 +22,26 @@ from impasto.job import memory, threads
 from impasto.job.calibration import EXACT, Ways, ways_of
 from impasto.job.checkpoint import Checkpoint, Checkpointer, check_fits, check_folder
 from impasto.job.plan import Plan, plan, work_bytes
-from impasto.job.recipe import Network, Recipe
+from impasto.job.recipe import Network, Recipe, Steering
 from impasto.job.scene import Scene
 from impasto.modes import made_in_own_modes, own_modes
 from impasto.network import weights
 from impasto.network.vgg import VGG, convolution_names, minimum_side_px
 from impasto.pictures import Picture, color
 from impasto.pictures.credits import NO_CREDITS, Credits
-from impasto.transfer.optimize import Step, Subject, Windows, enlarge, optimize, window_at
-from impasto.transfer.schedule import schedule
+from impasto.transfer.optimize import (
+    Step,
+    Subject,
+    Windows,
+    changes,
+    enlarge,
+    optimize,
+    window_at,
+)
+from impasto.transfer.schedule import schedule, steered
 
 OnStep = Callable[[Step], None]
+Steer = Callable[[Step], Mapping[str, Any]]  # settings to change after a step, mostly none
 
 OnInterrupt = Literal["keep", "raise"]
 CTRL_C = "Ctrl-C"
@@ -49,6 +58,17 @@ CAST = (
     "style_weights",
     "threads",
     "tileable",
+)
+# Settings that may change while a job runs: what it goes for, and nothing of how it computes.
+STEERABLE = (
+    "alpha",
+    "beta",
+    "color",
+    "color_match",
+    "strength",
+    "style_scale",
+    "style_weights",
+    "tv_weight",
 )
 RUN_ERRORS = (DivergenceError, MemoryError, RuntimeError)  # torch out of memory is a RuntimeError
 
@@ -94,20 +114,44 @@ class Result:
         return buffer.getvalue()
 
 
+def straight_on(_: Step) -> Mapping[str, Any]:
+    """Change nothing."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A change of aim on the way of a run.
+
+    Attributes:
+        after: the iteration, counted from 1, that was the last with the aim before.
+        settings: that changed.
+        scene: from there on.
+        config: from there on.
+    """
+
+    after: int
+    settings: Mapping[str, Any]
+    scene: Scene
+    config: Config
+
+
 @dataclass(frozen=True)
 class Job:
     """Pictures, a network and a config that fit together: all checked, nothing run yet.
 
     Attributes:
-        scene: the photograph, and which part of it takes whose manner.
+        scene: the photograph, and which part of it takes whose manner; before any turn.
         backbone: the network's weights.
         device: where it runs.
         ways: how the network's features are computed.
         size: (height, width) of the result.
         plan: whole or in windows, and the memory that it will take.
-        config: every setting.
+        config: every setting, before any turn.
         threads: how many compute at once, on the CPU.
         windows: that it is computed in, where not as planned.
+        turns: changes of its aim on the way, in their order.
+        composed: the scene of the same pictures with other settings; None where nobody can tell.
     """
 
     scene: Scene
@@ -119,6 +163,8 @@ class Job:
     config: Config
     threads: int
     windows: Windows = ()
+    turns: tuple[Turn, ...] = ()
+    composed: Callable[[Config], Scene] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -176,7 +222,8 @@ class Job:
         if config.start in STARTS:
             scene = replace(scene, start=None, inputs=replace(scene.inputs, start=None))
         size = size or self.size
-        return Job.of(scene, self.backbone, self.device, self.ways, size, config, self.threads)
+        job = Job.of(scene, self.backbone, self.device, self.ways, size, config, self.threads)
+        return replace(job, composed=self.composed)
 
     @property
     def photograph(self) -> Picture:
@@ -184,26 +231,53 @@ class Job:
         return self.scene.photograph
 
     @property
+    def scales(self) -> list[tuple[Size, int]]:
+        """Sizes (height, width) from coarse to fine, each with its number of iterations."""
+        return steered(schedule(self.size, self.config), [turn.after for turn in self.turns])
+
+    @property
     def iterations(self) -> int:
-        return sum(count for _, count in schedule(self.size, self.config))
+        return sum(count for _, count in self.scales)
 
     def steps(self, resume_from: Step | None = None) -> Iterator[Step]:
         """The optimisation, one Step an iteration: all, or those after one of the same job.
 
         Nothing runs between steps, and PyTorch has its caller's number of threads there.
         """
-        with own_modes():
-            network = network_of(self.backbone, self.config, self.ways).to(self.device)
-            resume_from = resume_from.to(self.device) if resume_from else None
-            windows = self.windows or ((1, self.plan.window_px),)
-            steps = optimize(network, self._subject(), self.size, self.config, resume_from, windows)
-        paced = threads.paced(steps, self.threads)
-        return made_in_own_modes(replace(step, finish=self._finish) for step in paced)
+        return made_in_own_modes(threads.paced(self._turning(resume_from), self.threads))
+
+    def _turning(self, last: Step | None) -> Iterator[Step]:
+        """The steps of one aim after the other."""
+        ends = [*(turn.after for turn in self.turns), self.iterations]
+        for turn, end in zip((None, *self.turns), ends, strict=True):
+            if last and last.iteration >= end:
+                continue
+            aimed = self.aimed(end)
+            for step in aimed._straight(last):
+                turned = turn.settings if turn and step.iteration == turn.after + 1 else {}
+                told = replace(step, finish=aimed._finish, turn=turned)
+                last = told if told.iteration == end else None  # else its tensors may go
+                yield told
+                if last:
+                    break
+
+    def _straight(self, last: Step | None) -> Iterator[Step]:
+        """The steps that a job would make without turns, where it has come to one that has."""
+        network = network_of(self.backbone, self.config, self.ways).to(self.device)
+        last = last.to(self.device) if last else None
+        windows = self.windows or ((1, self.plan.window_px),)
+        turns = [turn.after for turn in self.turns]
+        return optimize(network, self._subject(), self.size, self.config, last, windows, turns)
+
+    def aimed(self, iteration: int) -> Job:
+        """The same job with the scene and config that this iteration, counted from 1, has."""
+        at_last = next((turn for turn in reversed(self.turns) if turn.after < iteration), None)
+        return replace(self, scene=at_last.scene, config=at_last.config) if at_last else self
 
     @own_modes()
     def first(self) -> Tensor:
         """What the optimisation starts from, at the first scale, (1, 3, h, w), as steps show it."""
-        scale, _ = schedule(self.size, self.config)[0]
+        scale, _ = self.scales[0]
         return self._finish(self._subject().start(scale).to("cpu", copy=True))
 
     def in_windows(self, windows: Windows) -> Job:
@@ -224,6 +298,54 @@ class Job:
             windows=tuple(windows),
         )
 
+    def steered(self, steering: Steering) -> Job:
+        """The same job, with its aim changed on the way; errors as ``turned``."""
+        job = self
+        for after, settings in steering:
+            job = job.turned(after, settings)
+        return job
+
+    @own_modes()
+    def turned(self, after: int, settings: Mapping[str, Any]) -> Job:
+        """The same job, which from an iteration on goes for something else.
+
+        It goes on from the picture as it stands, at the scale where it is, whose iterations begin
+        anew.
+
+        Args:
+            after: the last iteration, counted from 1, with the aim before.
+            settings: of those in STEERABLE; what is so already changes nothing.
+
+        Raises:
+            ConfigError: another setting, one out of range, or no place for a turn.
+            PictureError: a picture has to be read again, and is another one by now.
+        """
+        check_steerable(settings)
+        before = self.aimed(self.iterations)
+        config = replace(before.config, **settings)
+        changed = {n: v for n in settings if (v := getattr(config, n)) != getattr(before.config, n)}
+        if not changed:
+            return self
+        last = self.turns[-1].after if self.turns else 0
+        if not last < after < self.iterations:
+            allowed = f"after {last}, and before {self.iterations}, which is the last"
+            raise ConfigError(f"a change of aim after iteration {after}", allowed)
+        turn = Turn(after, changed, before._composed_for(config), config)
+        return replace(self, turns=(*self.turns, turn))
+
+    def _composed_for(self, config: Config) -> Scene:
+        """The scene of the same pictures with other settings."""
+        cast = any(getattr(config, name) != getattr(self.config, name) for name in CAST)
+        if not cast and self.scene.inputs.photograph:
+            return self.scene
+        if self.composed is None:
+            raise ConfigError("a change of pictures that nobody can load again", "", "use prepare")
+        with threads.using(self.threads):
+            scene = self.composed(config)
+        if scene.inputs != self.scene.inputs:
+            raise PictureError("a picture of this run is another one by now", "", "begin anew")
+        return scene
+
     def in_ways_of(self, recipe: Recipe) -> Job:
         """The same job, its features computed as those of another run, where this device can.
 
@@ -240,6 +362,7 @@ class Job:
         resume_from: Checkpoint | None = None,
         *,
         on_interrupt: OnInterrupt = "keep",
+        steer: Steer = straight_on,
     ) -> Result:
         """The whole optimisation; one that ends early keeps what there is after a first step.
 
@@ -249,10 +372,12 @@ class Job:
                 interrupted.
             on_interrupt: what Ctrl-C does once there is a picture: ``keep`` gives it as it stands,
                 ``raise`` lets KeyboardInterrupt through.
+            steer: asked after each iteration but the last, and where a run is gone on with; gives
+                the settings that are to change, as in ``turned``. The recipe says which did.
 
         Raises:
             CheckpointError: the checkpoint is of another job.
-            ConfigError: ``on_interrupt`` is another word.
+            ConfigError: ``on_interrupt`` is another word, or ``steer`` asks for what can't be.
             KeyboardInterrupt: Ctrl-C, before the first step or where it is to be raised.
         """
         check_interrupt(on_interrupt)
@@ -262,7 +387,8 @@ class Job:
         if resume_from:
             check_fits(resume_from, self.recipe)
             history, last = list(resume_from.history), resume_from.step
-            job = self.in_ways_of(resume_from.recipe).in_windows(resume_from.windows)
+            job = self.gone_on_with(resume_from)
+            job = job.asked(steer, last, history)
         steps = job.steps(last)
         try:
             while True:
@@ -273,6 +399,8 @@ class Job:
                 history.append(step.row())
                 if on_step:
                     on_step(step)
+                if (turned := job.asked(steer, step, history)) is not job:
+                    job, steps = turned, turned.steps(step)
         except KeyboardInterrupt:
             if last is None or on_interrupt == "raise":
                 raise
@@ -280,13 +408,28 @@ class Job:
         assert last is not None, "every schedule has an iteration"
         return job._result(last, history, stopped)
 
+    def gone_on_with(self, resume_from: Checkpoint) -> Job:
+        """The same job as the run of a checkpoint went: its ways, windows and turns."""
+        job = self.in_ways_of(resume_from.recipe).in_windows(resume_from.windows)
+        return job.steered(() if self.turns else resume_from.steering)
+
+    def asked(self, steer: Steer, step: Step, history: Sequence[Mapping[str, Any]]) -> Job:
+        """The job to go on with after a step; this one where nothing is to change."""
+        last = self.turns[-1].after if self.turns else 0
+        if not last < step.iteration < self.iterations:  # at its end, or turned here already
+            return self
+        turned = self.turned(step.iteration, steer(step))
+        if turned is self:
+            return self
+        return replace(turned, windows=changes(row["window_px"] for row in history))
+
     @own_modes()
     def _result(self, last: Step, history: list[dict[str, Any]], stopped: str | None) -> Result:
-        pixels = last.pixels
+        pixels, aimed = last.pixels, self.aimed(last.iteration)
         if last.scale != self.size:  # stopped at a coarser scale
-            detail, around = self._subject().detail, self.config.around
+            detail, around = aimed._subject().detail, self.config.around
             pixels = enlarge(pixels.to(self.device), self.size, detail, around=around)
-        pixels = self._finish(pixels.to("cpu", copy=True))
+        pixels = aimed._finish(pixels.to("cpu", copy=True))
         alpha = self.photograph.alpha
         if alpha is not None:
             alpha = pictures.resize(alpha, self.size)
@@ -323,7 +466,7 @@ class Job:
         check_folder(directory)
         if resume_from:
             check_fits(resume_from, self.recipe)
-        ends = set(accumulate(count for _, count in schedule(self.size, self.config)))
+        ends = set(accumulate(count for _, count in self.scales))
         recipe = (
             resume_from.recipe if resume_from else self.recipe
         )  # the versions that it was begun with
@@ -351,6 +494,14 @@ class Job:
 
     def _subject(self) -> Subject:
         return self.scene.subject(self.size, self.config, self.device)
+
+
+def check_steerable(settings: Mapping[str, Any]) -> None:
+    """Raise a ConfigError that names the first setting that may not change on the way."""
+    for name in settings:
+        if name not in STEERABLE:
+            allowed = f"while a job runs: {', '.join(STEERABLE)}"
+            raise ConfigError(f"a change of `{name}`", allowed, did_you_mean(name, STEERABLE))
 
 
 def network_of(backbone: weights.Weights, config: Config, ways: Ways = EXACT) -> VGG:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -46,7 +47,8 @@ def prepare(
     backbone = weights.resolve(config.backbone)
     device = choose_device(config.device)
     ways = choose_ways(config.precision, device, count, on_measure)
-    return Job.of(scene, backbone, device, ways, size, config, count)
+    job = Job.of(scene, backbone, device, ways, size, config, count)
+    return replace(job, composed=lambda other: compose(content, style, other, masks))
 
 
 def output_size(photograph: Size, config: Config) -> Size:

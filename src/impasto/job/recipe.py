@@ -7,7 +7,7 @@ whether one of those still stands for a job is decided here, by ``difference``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -23,6 +23,9 @@ AS_PHOTOGRAPHED = "photo"  # a region's place in the JSON where it has no painti
 OF_THE_MACHINE = ("versions", "precision", "winograd")  # of the JSON: not what was asked for
 
 T = TypeVar("T")
+
+Steering = Sequence[tuple[int, Mapping[str, Any]]]
+"""After which iteration, counted from 1, which settings became what."""
 
 
 @dataclass(frozen=True)
@@ -117,12 +120,14 @@ class Outcome:
         planned: iterations that the schedule has.
         windows_px: from which iteration on windows had which side; None is whole.
         losses: the last iteration's, by term, and ``total``.
+        steering: what was changed on the way.
     """
 
     done: int
     planned: int
     windows_px: Windows
     losses: Mapping[str, float]
+    steering: Steering = ()
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,8 @@ class Recipe:
     """All that decides a picture, and how it went; no times, no folders.
 
     Attributes:
-        settings: every one of Config's, by name; of paths only the file's name.
+        settings: every one of Config's, by name, as the run began with them; of paths only the
+            file's name.
         size: (height, width) of the result.
         inputs: the files.
         network: that looked.
@@ -158,9 +164,20 @@ class Recipe:
 
     def after(self, last: Step, history: Iterable[Mapping[str, Any]]) -> Recipe:
         """The recipe of a run that came to this step, with a row in history for each iteration."""
-        windows = changes(row["window_px"] for row in history)
+        rows = list(history)
+        windows = changes(row["window_px"] for row in rows)
         losses = {"total": last.loss, **last.losses}
-        return replace(self, outcome=Outcome(last.iteration, last.iterations, windows, losses))
+        went = Outcome(last.iteration, last.iterations, windows, losses, steering_of(rows))
+        return replace(self, outcome=went)
+
+    def settled(self) -> Recipe:
+        """The recipe of a run that goes from its start for what this one went for at last."""
+        if self.outcome is None:
+            return self
+        settings = dict(self.settings)
+        for _, changed in self.outcome.steering:
+            settings |= changed
+        return replace(self, settings=settings, outcome=replace(self.outcome, steering=()))
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as JSON holds it, and gives it back."""
@@ -180,6 +197,7 @@ class Recipe:
             known["windows_px"] = self.outcome.windows_px
             known["iterations"] = {"done": self.outcome.done, "planned": self.outcome.planned}
             known["losses"] = self.outcome.losses
+            known |= {"steering": self.outcome.steering} if self.outcome.steering else {}
         if self.bits:
             known["bits"] = self.bits
         plain: dict[str, Any] = json.loads(json.dumps(known))
@@ -215,7 +233,9 @@ class Recipe:
         outcome = None
         if "iterations" in known:
             windows = tuple((first, side) for first, side in known["windows_px"])
-            outcome = Outcome(**known["iterations"], windows_px=windows, losses=known["losses"])
+            steering = tuple((after, dict(turn)) for after, turn in known.get("steering", ()))
+            went = {"windows_px": windows, "losses": known["losses"], "steering": steering}
+            outcome = Outcome(**known["iterations"], **went)
         return cls(
             settings=dict(known["settings"]),
             size=(height, width),
@@ -243,7 +263,8 @@ class Recipe:
     def difference(self, other: Recipe, *, versions: bool = True) -> str:
         """The first thing by which another decides another picture; '' where it decides the same.
 
-        How a run went decides nothing, nor does the file that it is in.
+        How a run went decides nothing, but for where it was steered, nor does the file that it is
+        in.
 
         Args:
             other: the one to hold against this one.
@@ -270,9 +291,20 @@ class Recipe:
     def deciding(self, *, versions: bool = True) -> dict[str, Any]:
         """What decides the picture, as JSON holds it."""
         known = replace(self, outcome=None, bits=None).to_json()
+        if self.outcome and self.outcome.steering:
+            known["steering"] = json.loads(json.dumps(self.outcome.steering))
         for name in () if versions else OF_THE_MACHINE:
             del known[name]
         return known
+
+
+def steering_of(history: Iterable[Mapping[str, Any]]) -> Steering:
+    """What was changed on the way of a run, from a row for each of its iterations.
+
+    Early rows have no turns.
+    """
+    turns = ((row["iteration"] - 1, row.get("turn")) for row in history)
+    return tuple((after, dict(turn)) for after, turn in turns if turn)
 
 
 def winograd_of(known: Mapping[str, Any]) -> LeastPatches:

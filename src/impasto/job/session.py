@@ -13,11 +13,10 @@ from impasto.errors import ImpastoError
 from impasto.job import memory
 from impasto.job.checkpoint import Checkpoint
 from impasto.job.estimate import SCALE_BEGINS
-from impasto.job.job import Job, OnInterrupt, OnStep, Result
+from impasto.job.job import Job, OnInterrupt, OnStep, Result, Steer, straight_on
 from impasto.job.plan import HELD_BYTES
 from impasto.network.vgg import block_of, convolution_names
 from impasto.transfer.optimize import Step
-from impasto.transfer.schedule import schedule
 
 RECENT = 0.3  # the newest work's part in the running average of its speed
 
@@ -79,6 +78,7 @@ class Session:
         resume_from: Checkpoint | None = None,
         *,
         on_interrupt: OnInterrupt = "keep",
+        steer: Steer = straight_on,
     ) -> Result:
         """Run the job, or go on with it; arguments and errors as ``Job.run``."""
         if self.own_process:
@@ -93,7 +93,7 @@ class Session:
             if self.listeners:
                 self._tidy()
 
-        return self.job.run(hear, resume_from, on_interrupt=on_interrupt)
+        return self.job.run(hear, resume_from, on_interrupt=on_interrupt, steer=steer)
 
     def _tidy(self) -> None:
         """Give back what maps of windows have left unused."""
@@ -153,7 +153,7 @@ def costs(job: Job) -> list[float]:
     each = multiplications(job)
     return [
         height * width * each * (1.0 if place else SCALE_BEGINS)
-        for (height, width), count in schedule(job.size, job.config)
+        for (height, width), count in job.scales
         for place in range(count)
     ]
 

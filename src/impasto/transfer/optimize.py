@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from impasto.transfer.descent import (
     State,
 )
 from impasto.transfer.evaluation import Evaluator, Region, free_cached, ran_out_of_memory
-from impasto.transfer.schedule import schedule
+from impasto.transfer.schedule import schedule, steered
 from impasto.transfer.walk import Network, halved
 
 Windows = Sequence[tuple[int, int | None]]
@@ -57,6 +57,7 @@ class Step:
         note: what a person should know of this iteration, mostly ''.
         rejected: whether a trial of this iteration exploded and was taken back.
         window_px: side of the windows that it was computed in; None is the whole picture.
+        turn: the settings that became otherwise just before it, mostly none.
         state: the minimiser's, from which `optimize` goes on.
         finish: what makes of the pixels the picture to show, of the same size.
     """
@@ -69,6 +70,7 @@ class Step:
     note: str = ""
     rejected: bool = False
     window_px: int | None = None
+    turn: Mapping[str, Any] = field(default_factory=dict)
     pixels: Tensor = field(repr=False, compare=False, kw_only=True)
     state: State = field(repr=False, compare=False, kw_only=True, default_factory=dict)
     finish: Callable[[Tensor], Tensor] = field(
@@ -84,7 +86,7 @@ class Step:
         height, width = self.scale
         place = {"iteration": self.iteration, "height": height, "width": width}
         told = {"note": self.note, "rejected": self.rejected, "window_px": self.window_px}
-        return {**place, "loss": self.loss, **self.losses, **told}
+        return {**place, "loss": self.loss, **self.losses, **told, "turn": dict(self.turn)}
 
     def to(self, device: torch.device | str) -> Step:
         """The same with its tensors on a device."""
@@ -122,6 +124,7 @@ def optimize(
     config: Config,
     resume_from: Step | None = None,
     windows: Windows = WHOLE,
+    turns: Collection[int] = (),
 ) -> Iterator[Step]:
     """Stylise, from coarse to fine, and yield a Step after each iteration.
 
@@ -136,14 +139,18 @@ def optimize(
         subject: the pictures, on the network's device.
         size: (height, width) of the last scale.
         config: layers, loss, schedule and optimiser.
-        resume_from: a step of another run with the same arguments, on the network's device.
+        resume_from: a step of another run with the same arguments, on the network's device; or,
+            where its iteration is one of ``turns``, of one with another aim (subject and weights):
+            curvature is forgotten then, and what is known of places is kept.
         windows: that the picture is computed in.
+        turns: iterations after which the aim changed or will, in their order; each begins its
+            scale's iterations anew.
 
     Raises:
         DivergenceError: the loss is not a number at the first picture of a scale; the last Step
             then holds what the scale before came to.
     """
-    plan = schedule(size, config)
+    plan = steered(schedule(size, config), turns)
     total, end = sum(count for _, count in plan), 0
     picture, done = (resume_from.pixels, resume_from.iteration) if resume_from else (None, 0)
     known = resume_from.state if resume_from else None
@@ -156,7 +163,8 @@ def optimize(
         elif done == begin:
             picture = enlarge(picture, scale, subject.detail, around=config.around)
         evaluate = partial(evaluator, network, subject, scale, config)
-        descent = Descent(evaluate, picture, config, known, begun=done > begin)
+        begun = done > begin and done not in turns
+        descent = Descent(evaluate, picture, config, known, begun=begun)
         known = resume_from = None  # its tensors may go
         for iteration in range(done + 1, end + 1):
             outcome = descent.step(window_at(windows, iteration))  # converged, it stays where it is

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -43,6 +43,23 @@ def schedule(size: Size, config: Config) -> list[tuple[Size, int]]:
     sizes = [scale_size(size, SCALE_STEP**-step) for step in range(steps, -1, -1)]
     sizes = [seamless_size(each, config.around) for each in sizes]
     return [(size, count) for size, count in zip(sizes, counts, strict=True) if count]
+
+
+def steered(plan: Sequence[tuple[Size, int]], turns: Iterable[int]) -> list[tuple[Size, int]]:
+    """A schedule whose aim changes after these iterations, in their order.
+
+    Each change begins its scale's iterations anew: the new aim gets as many as the old one would
+    have had, however late it comes. One that comes between two scales costs none.
+    """
+    counts = [count for _, count in plan]
+    for after in turns:
+        end = 0
+        for place, (_, whole) in enumerate(plan):
+            begin, end = end, end + counts[place]
+            if begin < after < end:
+                counts[place] = after - begin + whole
+                break
+    return [(size, count) for (size, _), count in zip(plan, counts, strict=True)]
 
 
 def share(total: int, parts: Sequence[int]) -> list[int]:
