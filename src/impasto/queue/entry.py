@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from impasto.config import Config
-from impasto.errors import QueueError, did_you_mean, printable
+from impasto.errors import QueueError, printable
 from impasto.files import locked, write_atomically
+from impasto.job.job import check_steerable
 from impasto.job.recipe import as_tuples
 from impasto.queue.names import clean_name
 from impasto.queue.task import FOREIGN, Label, State, Task, Wish, Word, foreign
@@ -194,6 +195,11 @@ class Entry:
         return self.folder.name
 
     @property
+    def queue(self) -> Path:
+        """The queue's folder."""
+        return self.folder.parent.parent
+
+    @property
     def result_path(self) -> Path:
         """The picture's file, which is there once the job is done, or stopped."""
         return self.task.order.target
@@ -273,8 +279,8 @@ class Entry:
         """Change settings from the next iteration on.
 
         Raises:
-            QueueError: it is done; or a setting that can't be changed on the way.
-            ConfigError: a value that can't be used.
+            QueueError: it is done.
+            ConfigError: a setting that can't be changed on the way, or a value that can't be used.
         """
         if self.state().status == "done":
             raise QueueError(f"'{self.name}' is done", "", "make another with these settings")
@@ -314,7 +320,7 @@ class Entry:
     def _change_wish(self, change: Callable[[Wish], Wish]) -> None:
         with self._writing():
             write_json(self.folder / WISH, change(self.wish()).to_json())
-        ring(self.folder.parent.parent)
+        ring(self.queue)
 
     def _change_label(self, change: Callable[[Label], Label]) -> None:
         with self._writing():
@@ -363,18 +369,6 @@ def own_name(name: str, folder: Path) -> str:
     """A result's name in a job's folder, beside our own files."""
     name = clean_name(name, folder)
     return f"the-{name}" if name.lower() in OWN_NAMES else name
-
-
-def check_steerable(settings: Mapping[str, Any]) -> None:
-    """Raise a QueueError where a setting can't be changed on the way."""
-    from impasto.job import job
-
-    allowed: Sequence[str] = tuple(getattr(job, "STEERABLE", ()))
-    for name in settings:
-        if name not in allowed:
-            given = f"`{name}` while the picture is made"
-            words = f"allowed: {', '.join(f'`{each}`' for each in allowed)}"
-            raise QueueError(given, words, did_you_mean(name, allowed))
 
 
 def ring(queue: Path) -> None:
