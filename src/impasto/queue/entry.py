@@ -28,9 +28,8 @@ from impasto.config import Config
 from impasto.errors import QueueError, printable
 from impasto.files import locked, write_atomically
 from impasto.job.job import check_steerable
-from impasto.job.recipe import as_tuples
 from impasto.queue.names import clean_name
-from impasto.queue.task import FOREIGN, Label, State, Task, Wish, Word, foreign
+from impasto.queue.task import FOREIGN, Label, State, Task, Wish, Word, foreign, settings_of
 
 TASK, STATE, WISH, LABEL, TURNS = (
     f"{name}.json" for name in ("task", "state", "wish", "label", "turns")
@@ -81,18 +80,18 @@ class Turn:
         Raises:
             QueueError: they are none; source is what that names.
         """
+        if not isinstance(known, list):
+            raise foreign(source, f"no list but {type(known).__name__}")
         try:
-            turns = [Turn(each["number"], each["iteration"], settings_of(each)) for each in known]
+            turns = [
+                Turn(each["number"], each["iteration"], settings_of(each["settings"]))
+                for each in known
+            ]
             if any(type(n) is not int for each in turns for n in (each.number, each.iteration)):
                 raise TypeError("a number that is none")
         except FOREIGN as error:
             raise foreign(source, error) from error
         return tuple(turns)
-
-
-def settings_of(known: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings in a turn's JSON; its lists were tuples."""
-    return {str(name): as_tuples(value) for name, value in known["settings"].items()}
 
 
 class Shelf:
@@ -236,10 +235,6 @@ class Entry:
         """The changes of settings that were made."""
         return self.shelf.read(self.folder / TURNS, Turn.several, ())
 
-    def asked(self) -> tuple[Mapping[str, Any], ...]:
-        """All changes of settings that were asked for, made or still to come, in their order."""
-        return tuple(settings_of({"settings": each}) for each in self.wish().steering)
-
     @property
     def name(self) -> str:
         """What people call it."""
@@ -257,7 +252,7 @@ class Entry:
     def config(self) -> Config:
         """Its settings, with all changes that were asked for."""
         config = self.task.order.config
-        for settings in self.asked():
+        for settings in self.wish().steering:
             config = replace(config, **settings)
         return config
 

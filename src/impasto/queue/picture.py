@@ -217,9 +217,8 @@ class Watch:
         """Record what was asked for since the last time; what can't be recorded has to wait."""
         new: list[Turn] = []
         together: dict[str, Any] = {}
-        for number, settings in enumerate(
-            self.entry.asked()[len(self.turns) :], len(self.turns) + 1
-        ):
+        made = len(self.turns)
+        for number, settings in enumerate(self.reporter.asked().steering[made:], made + 1):
             possible = self._possible(iteration, together, settings)
             together |= possible
             new.append(Turn(number, iteration, possible))

@@ -27,6 +27,7 @@ from impasto.errors import QueueError
 from impasto.files import locked, write_atomically
 from impasto.job import checkpoint
 from impasto.queue.entry import (
+    JSON_BYTES,
     LOCK,
     STATE,
     TASK,
@@ -322,9 +323,8 @@ class Queue:
     def _unused(self, spared: Collection[Path]) -> list[Path]:
         """The folders of inputs that no job mentions, oldest first."""
         used = {path.parent.name for path in spared}
-        for path in self.jobs.glob("*/*.json"):  # damaged ones too, and those of any kind
-            with suppress(OSError):
-                used |= {digits.decode() for digits in MENTIONED.findall(path.read_bytes())}
+        for path in self.jobs.glob("*/*.json"):  # also of damaged jobs, and of any kind
+            used |= mentioned(path)
         folders = [each for each in self.inputs.iterdir() if each.name not in used]
         return sorted(folders, key=lambda folder: folder.stat().st_mtime)
 
@@ -372,6 +372,14 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     with suppress(OSError):
         path.unlink()
+
+
+def mentioned(path: Path) -> set[str]:
+    """The folders of inputs that a file of JSON speaks of."""
+    with suppress(OSError):
+        if path.is_file() and path.stat().st_size <= JSON_BYTES:
+            return {digits.decode() for digits in MENTIONED.findall(path.read_bytes())}
+    return set()
 
 
 def is_old(path: Path) -> bool:

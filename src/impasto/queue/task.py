@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 from impasto.config import Size
 from impasto.errors import ImpastoError, QueueError
 from impasto.job.order import Order
+from impasto.job.recipe import as_tuples
 
 Status = Literal["waiting", "working", "paused", "done", "stopped", "failed"]
 Word = Literal["go", "pause", "stop"]  # what a person can wish of a job
@@ -102,7 +103,7 @@ class Wish:
         if wish.word not in WORDS:
             raise foreign(source, f"word {wish.word!r}")
         try:
-            return replace(wish, steering=tuple(dict(each) for each in wish.steering))
+            return replace(wish, steering=tuple(map(settings_of, wish.steering)))
         except FOREIGN as error:
             raise foreign(source, error) from error
 
@@ -233,6 +234,11 @@ def wished(state: State, word: Word) -> Status:
     if state.status in ("stopped", "failed"):
         return state.status
     return "waiting" if begun else "stopped"  # a worker has to write the picture as it stands
+
+
+def settings_of(known: Any) -> dict[str, Any]:
+    """The settings in JSON; its lists were tuples."""
+    return {str(name): as_tuples(value) for name, value in known.items()}
 
 
 # What JSON may hold for a field of these types: exactly what is written.
