@@ -286,6 +286,29 @@ def test_a_folder_that_holds_all_it_may_takes_no_more(tmp_path):
         queue.add(task())
 
 
+def test_a_job_too_large_to_be_read_again_is_not_added(queue):
+    with pytest.raises(QueueError, match="allowed: up to 16777216"):
+        queue.add(task(options={"all": "x" * 2**24}))
+    assert list(queue.jobs.iterdir()) == []
+    assert queue.add(task(name="x\n" * 10**7)).name == "x " * 100
+
+
+def test_a_queue_that_was_moved_has_its_pictures_with_it(tmp_path):
+    queue = Queue(tmp_path / "here")
+    photo, painting, elsewhere = queue.keep(b"1", "a.png"), queue.keep(b"2", "b.png"), "/else/c.png"
+    order = replace(ORDER, photo=photo, paintings=(str(painting), "charcoal", elsewhere))
+    id = queue.add(task(order=order, options={"also": [str(photo)]})).id
+    (tmp_path / "deep").mkdir()
+    queue.folder.rename(tmp_path / "deep" / "there")
+    there = Queue(tmp_path / "deep" / "there")
+    moved = there.get(id).task
+    assert moved.order.photo.read_bytes() == b"1"
+    assert Path(moved.order.paintings[0]).read_bytes() == b"2"
+    assert moved.order.paintings[1:] == ("charcoal", elsewhere)
+    assert Path(moved.options["also"][0]).is_relative_to(there.folder)
+    assert moved.order.target == there.jobs / id / "out.png"
+
+
 # Wishes.
 
 # Status as the worker wrote it, whether it had begun, the wish, and what it comes to.

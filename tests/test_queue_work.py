@@ -491,6 +491,29 @@ def test_what_came_of_it_is_tried_until_it_is_written(task, queue, monkeypatch):
     assert entry.state().status == "done"
 
 
+def test_a_wish_that_is_damaged_while_it_works_ends_nothing(task, queue, undisturbed, monkeypatch):
+    entry = queue.add(task)
+    at(monkeypatch, 3, lambda watch: (entry.folder / "wish.json").write_text("{"))
+    work(queue)
+    assert list(queue.damaged()) == [entry.id]
+    assert entry.written().status == "done"
+    assert entry.result_path.read_bytes() == bytes_of(undisturbed)
+
+
+def test_a_queue_that_is_moved_while_a_job_rests_goes_on_to_the_same_bytes(
+    task, queue, undisturbed, monkeypatch
+):
+    entry = queue.add(task)
+    at(monkeypatch, 5, lambda watch: watch.entry.pause())
+    work(queue)
+    there = queue.folder.rename(queue.folder.with_name("there"))
+    (entry,) = Queue(there).entries()
+    entry.go_on()
+    work(Queue(there))
+    assert (entry.state().note, entry.state().status) == ("", "done")
+    assert entry.result_path.read_bytes() == bytes_of(undisturbed)
+
+
 def test_other_kinds_may_pause_and_read_their_options(task, queue):
     def kind(entry, reporter):
         heard.append(dict(entry.task.options))

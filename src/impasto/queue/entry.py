@@ -41,6 +41,7 @@ PREVIEW, TRACEBACK, CHECKPOINT, SNAPSHOTS = (
     "snapshots",
 )
 OWN_NAMES = (TASK, STATE, WISH, LABEL, TURNS, PREVIEW, TRACEBACK, CHECKPOINT, SNAPSHOTS)
+QUEUE = "queue"  # in a task's JSON: the queue's folder when it was written
 LOCK = ".lock"  # held by the worker that is at the job
 WRITING = ".page.lock"  # held while the page side changes a file of its own
 BELL = ".bell"  # of the queue: touched where there may be work, so that nobody reads all to know
@@ -154,10 +155,13 @@ def write_json(path: Path, known: Any) -> None:
     """Put JSON into a file, whole or not at all, by way of a name that kills do not multiply.
 
     Raises:
-        QueueError: it can't be written.
+        QueueError: it can't be written, or would be too large to be read.
     """
+    data = json.dumps(known).encode()
+    if len(data) > JSON_BYTES:
+        raise QueueError(f"{path}: {len(data)} bytes", f"allowed: up to {JSON_BYTES}")
     try:
-        write_atomically(path, json.dumps(known).encode(), path.with_name(f".{path.name}.tmp"))
+        write_atomically(path, data, path.with_name(f".{path.name}.tmp"))
     except OSError as error:
         given = f"{path}: cannot be written: {error.strerror}"
         raise QueueError(given, "", "free some space, or check the permissions") from error
@@ -285,8 +289,7 @@ class Entry:
 
     def rename(self, name: str) -> None:
         """Call it something else; '' is its first name again. Files keep theirs."""
-        name = printable(" ".join(name.split()))[:LONGEST_NAME]
-        self._change_label(lambda label: replace(label, name=name))
+        self._change_label(lambda label: replace(label, name=one_line(name)))
 
     def favour(self, favourite: bool = True) -> None:
         """Make it a favourite, or none."""
@@ -347,8 +350,25 @@ class Entry:
 
 
 def task_in(folder: Path, known: Any, source: str) -> Task:
-    """The task in a job's folder, with all that it writes in there."""
+    """The task in a job's folder, with all that it writes in there.
+
+    Where the queue's folder was moved since, so have the pictures in it.
+    """
+    then = known.get(QUEUE) if isinstance(known, dict) else None
+    if isinstance(then, str) and then:
+        known = moved(known, then, str(folder.parent.parent))
     return placed(Task.from_json(known, source), folder)
+
+
+def moved(known: Any, then: str, now: str) -> Any:
+    """JSON with every path in one folder as a path in another."""
+    if isinstance(known, dict):
+        return {name: moved(value, then, now) for name, value in known.items()}
+    if isinstance(known, list):
+        return [moved(value, then, now) for value in known]
+    if isinstance(known, str) and known.startswith((f"{then}/", f"{then}{os.sep}")):
+        return now + known[len(then) :]
+    return known
 
 
 def placed(task: Task, folder: Path) -> Task:
@@ -364,6 +384,11 @@ def own_name(name: str, folder: Path) -> str:
     """A result's name in a job's folder, beside our own files."""
     name = clean_name(name, folder)
     return f"the-{name}" if name.lower() in OWN_NAMES else name
+
+
+def one_line(name: str) -> str:
+    """A name that people may have made up, as one that can be shown."""
+    return printable(" ".join(name.split()))[:LONGEST_NAME]
 
 
 def ring(queue: Path) -> None:

@@ -29,18 +29,20 @@ from impasto.job import checkpoint
 from impasto.queue.entry import (
     JSON_BYTES,
     LOCK,
+    QUEUE,
     STATE,
     TASK,
     Entry,
     Shelf,
     Turn,
     nothing,
+    one_line,
     placed,
     ring,
     write_json,
 )
 from impasto.queue.names import clean_name
-from impasto.queue.task import State, Task
+from impasto.queue.task import State, Status, Task
 
 __all__ = ["Entry", "Limits", "Queue", "Turn"]
 
@@ -173,7 +175,8 @@ class Queue:
         try:
             with saying(f"{self.folder}: the job cannot be added"):
                 new.mkdir()
-                write_json(new / TASK, placed(task, new).to_json())
+                known = placed(replace(task, name=one_line(task.name)), new).to_json()
+                write_json(new / TASK, {**known, QUEUE: str(self.folder)})
                 write_json(new / STATE, State(made_s=made_s).to_json())
                 return Entry.at(self._named(new, made_s), self.shelf)
         finally:
@@ -188,7 +191,7 @@ class Queue:
                 return new.rename(folder)
 
     def _check_waiting(self, owner: str) -> None:
-        waiting = [each for each in self.entries() if each.state().status == "waiting"]
+        waiting = [each for each in self.entries() if stands(each, "waiting")]
         own = sum(each.task.owner == owner for each in waiting)
         limits = self.limits
         for count, most, whose in (
@@ -302,9 +305,9 @@ class Queue:
             spared: inputs that stay although no job has them; None spares all.
             more_bytes: that are to be written.
         """
-        ended = [each for each in reversed(self.entries(deleted=None)) if each.state().ended]
+        ended = [each for each in reversed(self.entries(deleted=None)) if has_ended(each)]
         for entry in ended:  # whose worker died as it was about to do this
-            if entry.state().status == "done":
+            if stands(entry, "done"):
                 drop(entry, entry.checkpoint_dir)
         limit = self.limits.disk_bytes
         over = -1 if limit is None else self.used_bytes() + more_bytes - limit
@@ -345,11 +348,21 @@ class Queue:
         return sorted(filter(ID.fullmatch, os.listdir(self.jobs)), reverse=True)  # noqa: PTH208
 
 
+def stands(entry: Entry, *among: Status) -> bool:
+    """Whether a job stands at one of these; one that is damaged or gone by now stands nowhere."""
+    with suppress(QueueError):
+        return entry.state().status in among
+    return False
+
+
 def claimable(entry: Entry) -> bool:
     """Whether a worker may take a job up, if nobody else is at it."""
-    with suppress(QueueError):  # damaged, or gone for good
-        return entry.state().status in ("waiting", "working")
-    return False
+    return stands(entry, "waiting", "working")
+
+
+def has_ended(entry: Entry) -> bool:
+    """Whether nothing more comes of a job by itself."""
+    return stands(entry, "done", "stopped", "failed")
 
 
 def drop(entry: Entry, path: Path) -> int:
@@ -357,7 +370,7 @@ def drop(entry: Entry, path: Path) -> int:
     if not path.exists():
         return 0
     with suppress(QueueError), locked(entry.folder / LOCK, patience_s=0.0) as free:
-        if free and entry.state().ended:
+        if free and has_ended(entry):
             before = folder_bytes(path)
             if path == entry.checkpoint_dir:
                 checkpoint.remove(path)
