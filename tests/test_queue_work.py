@@ -533,18 +533,21 @@ KILLS, MOST_EVENTS = 20, 80
 # Imports once what takes long. Every server and worker is then a process of its own, and it is the
 # worker that kills, itself or its server, at the so-manieth thing that happens on disk.
 NURSERY = """
-import json, os, signal, subprocess, sys, time, traceback
+import functools, json, os, signal, subprocess, sys, time, traceback
 import impasto.cli.work
 from pathlib import Path
 from impasto import files, pictures, timeline
 from impasto.cli import main
 from impasto.job import checkpoint
-from impasto.queue import entry, picture, pool, reporter, store, worker
+from impasto.network import weights
+from impasto.queue import picture, pool, reporter, store, worker
 from impasto.queue.task import Task
 from impasto.transfer import schedule
 checkpoint.INTERVAL_S = reporter.INTERVAL_S = 0.0  # after every iteration
 pool.FIRST_WAIT_S, pool.WATCH_S, worker.POLL_S, worker.LOOK_S = 0.01, 0.01, 0.01, 0.1
 schedule.COARSEST_PX, schedule.COARSEST_SHORT_PX = 32, 16
+weights.resolve = functools.cache(weights.resolve)
+weights.resolve('vgg16')
 worker.MOST_DEATHS = 10**6  # all that is killed here is killed for no fault of the job
 def kill_at_event(number, victim):
     me, parent = os.getpid(), os.getppid()
