@@ -492,6 +492,7 @@ DAMAGE = {
     "an empty state": lambda folder: (folder / "state.json").write_text(""),
     "another's task": lambda folder: (folder / "task.json").write_text('{"order": {"a": 1}}'),
     "another's state": lambda folder: (folder / "state.json").write_text('{"status": "cooked"}'),
+    "no number": lambda folder: (folder / "state.json").write_text(f'{{"seconds": 1{"0" * 400}}}'),
     "a list": lambda folder: (folder / "label.json").write_text("[]"),
     "a number": lambda folder: (folder / "wish.json").write_text("3"),
     "no text": lambda folder: (folder / "wish.json").write_bytes(b"\xff\xfe\x00"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import random
@@ -191,8 +192,8 @@ def test_a_worker_that_does_not_let_go_is_killed_and_its_job_waits(task, queue, 
 
 def test_what_is_done_is_told_and_shown(task, queue, undisturbed, monkeypatch):
     seen = []
-    entry = queue.add(replace(task, order=replace(task.order, bits=8)))
-    real = Watch.show
+    entry, real = queue.add(task), Watch.show
+    (entry.folder / ".impasto-1234.tmp").touch()  # of a worker that was killed
 
     def show(watch, step, **words):
         real(watch, step, **words)
@@ -265,6 +266,7 @@ def test_stopped_it_keeps_the_picture_as_it_stands_and_goes_on_to_the_same_bytes
     assert (entry.state().status, entry.state().iteration) == ("stopped", 5)
     recipe = pictures.read_recipe(entry.result_path)
     assert recipe["iterations"] == {"done": 5, "planned": 12}
+    assert checkpoint.read(entry.checkpoint_dir).step.iteration == 5
     entry.go_on()
     work(queue)
     assert entry.state().status == "done"
@@ -315,17 +317,56 @@ def test_one_that_has_to_leave_leaves_a_checkpoint_and_the_next_goes_on(
     assert entry.result_path.read_bytes() == bytes_of(undisturbed)
 
 
+def test_a_pause_that_comes_as_it_has_to_leave_holds(task, queue, monkeypatch):
+    entry, leaving, real = queue.add(task), threading.Event(), Watch.steer
+
+    def steer(watch, step):
+        if step.iteration == 4:
+            entry.pause()
+            leaving.set()
+        return real(watch, step)
+
+    monkeypatch.setattr(Watch, "steer", steer)
+    worker.serve(queue.folder, worker.KINDS, leaving)
+    assert entry.written().status == "waiting"
+    assert (entry.state().status, entry.state().iteration) == ("paused", 5)
+
+
+def test_it_goes_on_with_the_threads_that_it_began_with(task, queue, undisturbed, monkeypatch):
+    entry = queue.add(task)
+    at(monkeypatch, 5, lambda watch: watch.entry.pause())
+    work(queue)
+    entry.go_on()
+    monkeypatch.setattr("impasto.job.threads.default", lambda: 2)
+    work(queue)
+    assert entry.result_path.read_bytes() == bytes_of(undisturbed)
+
+
+NO_GOOD = {
+    "damaged": lambda entry: (entry.checkpoint_dir / checkpoint.FILE).write_bytes(b"half of it"),
+    "another's": lambda entry: (entry.task.order.photo).write_bytes(other_photo()),
+}
+
+
+def other_photo():
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(data.chelsea()).resize((96, 64)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("no_good", NO_GOOD)
 def test_a_checkpoint_that_is_no_good_is_told_of_and_the_work_begins_anew(
-    task, queue, undisturbed, monkeypatch
+    task, queue, undisturbed, monkeypatch, no_good
 ):
     entry = queue.add(task)
     at(monkeypatch, 5, lambda watch: watch.entry.pause())
     work(queue)
-    (entry.checkpoint_dir / checkpoint.FILE).write_bytes(b"half of it")
+    NO_GOOD[no_good](entry)
     entry.go_on()
     work(queue)
     assert entry.state().note.startswith("It began anew: ")
-    assert entry.result_path.read_bytes() == bytes_of(undisturbed)
+    assert entry.state().status == "done"
+    assert (entry.result_path.read_bytes() == bytes_of(undisturbed)) == (no_good == "damaged")
 
 
 def test_a_job_that_cost_three_workers_their_life_fails_and_can_be_tried_again(task, queue):
@@ -363,12 +404,19 @@ def test_steered_it_is_the_run_that_was_told_before(task, queue, monkeypatch):
     entry = queue.add(task)
     entry.steer({"strength": 0.6})  # before it begins: after the first iteration
     at(monkeypatch, 4, lambda watch: [entry.steer({"tv_weight": 1}), entry.steer({"alpha": 0.9})])
+    fractions, real = [], Watch.show
+    monkeypatch.setattr(
+        Watch,
+        "show",
+        lambda *words: [real(*words), fractions.append(entry.state().fraction)],
+    )
     work(queue)
     turns = [(turn.number, turn.iteration) for turn in entry.turns()]
     assert turns == [(1, 1), (2, 4), (3, 4)]
     assert entry.result_path.read_bytes() == told_before(entry)
     assert entry.state().iterations == pictures.read_recipe(entry.result_path)["iterations"]["done"]
-    assert entry.state().fraction == 1.0
+    *on_the_way, last = fractions
+    assert max(on_the_way) < last == entry.state().fraction == 1.0
     assert entry.config.strength == 0.6
 
 
