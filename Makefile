@@ -1,4 +1,5 @@
-# make demo: stylise a real photograph.  make test: all that CI checks.  make bench: what it costs.
+# make demo: stylise a real photograph.  make studio: the same and more in a browser.
+# make test: all that CI checks.  make bench: what it costs.
 # make gallery: the pictures of docs/gallery.  make lowest: the oldest versions that are allowed.
 # All install what they need.
 PYTHON ?= python3
@@ -6,14 +7,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/installed
+INSTALLED_STUDIO := $(VENV)/installed-studio
 INSTALLED_DEV := $(VENV)/installed-dev
 DEMO_SIZE := 512
 
-.PHONY: demo test format bench styles gallery lowest clean
+.PHONY: demo studio test format bench styles gallery lowest clean
 
 demo: $(INSTALLED)
 	@mkdir -p out
 	$(BIN)/impasto stylize "$$($(BIN)/python tools/demo_photo.py)" night-swirls --size $(DEMO_SIZE) -o out/demo.png
+
+# STUDIO='--port 8000' hands on options.
+studio: $(INSTALLED_STUDIO)
+	$(BIN)/impasto studio $(STUDIO)
 
 test: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .
@@ -49,6 +55,10 @@ clean:
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(INSTALLED_STUDIO): $(INSTALLED)
+	$(PIP) install -c constraints.txt -e '.[studio]'
 	@touch $@
 
 $(INSTALLED_DEV): $(INSTALLED)

@@ -58,7 +58,7 @@ class Overhead(NamedTuple):
     pictures: float
 
 
-WHOLE, IN_WINDOWS = Overhead(115_000_000, 1.3, 1.0), Overhead(80_000_000, 2.6, 1.22)
+WHOLE, IN_WINDOWS = Overhead(105_000_000, 1.37, 1.0), Overhead(80_000_000, 2.6, 1.22)
 
 
 @dataclass(frozen=True)
