@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,18 @@ def test_a_killed_process_holds_nothing(tmp_path):
     other.stdout.close()
     assert (tmp_path / "lock").exists()
     with files.locked(tmp_path / "lock") as free:
+        assert free
+
+
+def test_a_lock_may_be_given_back_by_another_thread(tmp_path):
+    held = files.locked(tmp_path / "lock")
+    assert held.__enter__()
+    with files.locked(tmp_path / "lock", patience_s=0.0) as free:
+        assert not free
+    giving = threading.Thread(target=held.__exit__, args=[None] * 3)
+    giving.start()
+    giving.join()
+    with files.locked(tmp_path / "lock", patience_s=0.0) as free:
         assert free
 
 

@@ -92,6 +92,10 @@ class CheckpointError(ImpastoError):
     """A checkpoint that is missing, damaged, of something else, or cannot be written."""
 
 
+class QueueError(ImpastoError):
+    """A queue that is full or in use by another server; a job that is not there, or damaged."""
+
+
 class PartialResultWarning(UserWarning):
     """A picture was stopped on the way: it is given as it stands. Not an error; see `stylize`."""
 

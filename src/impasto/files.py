@@ -72,7 +72,9 @@ def sync(file: IO[bytes]) -> None:
 
 
 @contextmanager
-def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[bool]:
+def locked(
+    path: Path, on_wait: Callable[[], None] | None = None, patience_s: float = LOCK_PATIENCE_S
+) -> Iterator[bool]:
     """Hold a lock file as long as the context lasts; yield whether no other process holds it.
 
     The lock is the kernel's (flock; LockFileEx on Windows): however a process ends, its lock ends
@@ -84,14 +86,16 @@ def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[bo
         path: the lock file, in a folder that exists; removed at the end.
         on_wait: called once where another process holds it, which is then waited for; left out,
             False is yielded.
+        patience_s: how long it is waited for before that.
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(path, fallback_to_soft=False)  # a soft lock would outlive its process
+    # A soft lock would outlive its process; another thread may end the context.
+    lock = FileLock(path, fallback_to_soft=False, thread_local=False)
     free = True
     try:
         try:
-            lock.acquire(timeout=LOCK_PATIENCE_S)
+            lock.acquire(timeout=patience_s)
         except Timeout:
             free = on_wait is not None
             if on_wait:

@@ -22,7 +22,6 @@ from impasto.cli.process import (
     ignore_stops,
 )
 from impasto.cli.progress import Narrator
-from impasto.config import LAST, PRESETS
 from impasto.errors import CheckpointError, ConfigError, PictureError, printable
 from impasto.job.order import Order
 
@@ -174,7 +173,7 @@ def run(
     checkpointer = job.checkpointer(folder, order.to_json(folder), resume_from) if folder else None
     timeline = Timeline(job, order.timeline, folder, resume_from) if order.timeline else None
     narrator = Narrator(job, quiet=quiet)
-    snapshots = _snapshots(job, order)
+    snapshots = order.snapshots(job)
     _introduce(narrator, note, like, timeline)
     started_s = time.monotonic()
     hear_stops()
@@ -226,19 +225,11 @@ def _introduce(
 
 def _checked(order: Order, like: Recipe | None, windows: Windows, *, quiet: bool) -> Job:
     """The job, in the ways and windows of what it repeats, if nothing of ours would be lost."""
-    from impasto import pictures
     from impasto.timeline import check_path
 
-    inputs, target = order.inputs, order.target
-    order.check_apart()
-    pictures.check_target(target, inputs=inputs, bits=order.bits)
     if order.timeline:
-        check_path(order.timeline, inputs, [target])
-    job = order.prepare(None if quiet else say_measuring)
-    job = job.in_ways_of(like) if like else job
-    job = job.in_windows(windows) if windows else job
-    pictures.check_target(target, bits=order.bits, size=job.size)
-    return job
+        check_path(order.timeline, order.inputs, [order.target])
+    return order.checked(like, windows, None if quiet else say_measuring)
 
 
 def say_measuring() -> None:
@@ -281,28 +272,6 @@ def _keep(checkpointer: Checkpointer) -> str:
         checkpointer.write()
     where = shlex.quote(printable(checkpointer.directory))
     return f"; to go on: impasto resume {where}" if checkpointer.written else ""
-
-
-def _snapshots(job: Job, order: Order) -> Callable[[Step], None]:
-    """A listener that writes the snapshots asked for, if any; none may overwrite an input."""
-    from impasto import pictures
-    from impasto.files import fitting
-    from impasto.job.job import Snapshots
-
-    directory, target = order.snapshot_dir, order.target
-    wanted = job.config.snapshots or ((LAST,) if directory else ())
-    if not wanted:
-        return lambda _: None
-    for number in wanted:
-        if number > job.iterations and wanted != PRESETS[job.config.preset].snapshots:
-            raise ConfigError(
-                f"a snapshot of iteration {number}", f"there are {job.iterations}, and last"
-            )
-    beside = fitting(target.with_name(f"{target.name}-snapshots"), "-snapshots")
-    snapshots = Snapshots(directory or beside, wanted)
-    for path in snapshots.paths(job.iterations).values():
-        pictures.check_target(path, inputs=order.inputs)
-    return snapshots
 
 
 def _save(result: Result, order: Order) -> None:

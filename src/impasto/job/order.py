@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impasto.config import PHOTO, STARTS, Config
+from impasto.config import LAST, PHOTO, PRESETS, STARTS, Config
 from impasto.errors import CheckpointError, ConfigError, PictureError
 
 if TYPE_CHECKING:
     from impasto.job.checkpoint import Checkpoint
-    from impasto.job.job import Job
-    from impasto.job.recipe import Source
+    from impasto.job.job import Job, OnStep
+    from impasto.job.recipe import Recipe, Source
+    from impasto.transfer.optimize import Windows
 
 
 FOLDER = "checkpoint"  # of the order in JSON: the folder that it was kept in
@@ -91,6 +92,58 @@ class Order:
 
         masks = Masks(self.mask, self.style_masks, self.regions)
         return prepare(self.photo, self.paintings, self.config, masks, on_measure)
+
+    def checked(
+        self,
+        like: Recipe | None = None,
+        windows: Windows = (),
+        on_measure: Callable[[], None] | None = None,
+    ) -> Job:
+        """The job, if its result can be written and overwrites nothing that it is made of.
+
+        Args:
+            like: of a run whose ways of computing this one takes.
+            windows: of a run that this one is to repeat to the byte.
+            on_measure: as in job/prepare.py.
+
+        Raises:
+            ImpastoError: of its children the one that fits.
+        """
+        from impasto import pictures
+
+        self.check_apart()
+        pictures.check_target(self.target, inputs=self.inputs, bits=self.bits)
+        job = self.prepare(on_measure)
+        job = job.in_ways_of(like) if like else job
+        job = job.in_windows(windows) if windows else job
+        pictures.check_target(self.target, bits=self.bits, size=job.size)
+        return job
+
+    def snapshots(self, job: Job) -> OnStep:
+        """A listener that writes the snapshots asked for, if any; none may overwrite an input.
+
+        Raises:
+            ConfigError: one of an iteration that there is not.
+            PictureError: they can't be written.
+        """
+        from impasto import pictures
+        from impasto.files import fitting
+        from impasto.job.job import Snapshots
+
+        directory, target = self.snapshot_dir, self.target
+        wanted = job.config.snapshots or ((LAST,) if directory else ())
+        if not wanted:
+            return lambda _: None
+        for number in wanted:
+            if number > job.iterations and wanted != PRESETS[job.config.preset].snapshots:
+                raise ConfigError(
+                    f"a snapshot of iteration {number}", f"there are {job.iterations}, and last"
+                )
+        beside = fitting(target.with_name(f"{target.name}-snapshots"), "-snapshots")
+        snapshots = Snapshots(directory or beside, wanted)
+        for path in snapshots.paths(job.iterations).values():
+            pictures.check_target(path, inputs=self.inputs)
+        return snapshots
 
     def to_json(self, folder: Path | None = None) -> dict[str, Any]:
         """The order as JSON can hold it, good in any folder: its paths are absolute.
