@@ -21,6 +21,7 @@ from impasto.cli.options import Command, spelling
 from impasto.cli.process import BAD_INPUT, BROKEN, STOPPED, coloured, speak_anything
 from impasto.cli.rerun import rerun
 from impasto.cli.resume import resume
+from impasto.cli.studio import studio
 from impasto.cli.stylize import stylize
 from impasto.cli.sweep import sweep
 from impasto.cli.texture import texture
@@ -40,6 +41,7 @@ app.command()(resume)
 app.command()(rerun)
 app.command()(sweep)
 app.command()(explain)
+app.command()(studio)
 app.command()(info)
 app.command("styles")(pictures.styles)
 app.command("show")(pictures.show)

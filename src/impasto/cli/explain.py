@@ -48,7 +48,8 @@ Set = Annotated[
     ),
 ]
 Backbone = Annotated[
-    str | None, o.setting("backbone", "The network: a name, or a weights file.", o.OUTPUT, "NAME")
+    str | None,
+    o.setting("backbone", o.OUTPUT, "NAME", text="The network: a name, or a weights file."),
 ]
 
 

@@ -14,20 +14,12 @@ from rich.table import Table
 
 from impasto.cli.progress import console_on
 from impasto.errors import ConfigError, did_you_mean, printable
+from impasto.words import MEASURES
 
 if TYPE_CHECKING:
     from impasto.measure.appraise import Appraisal
     from impasto.measure.metrics import Measures
 
-HELP = {
-    "score": "content lost and style left in one; lower is better",
-    "lpips": "distance from the photograph as people see it; 0: none",
-    "ssim": "likeness to the photograph in light and dark; 1: same",
-    "lost": "of the photograph's feature variance, by fraction",
-    "style_left": "of the photograph's style distance, at four other layers",
-    "style_distance": "from the painting, at those layers; 0: its style",
-    "tv": "total variation: how much neighbouring pixels differ",
-}
 LARGER_IS_BETTER = ("ssim",)
 
 Content = Annotated[
@@ -82,7 +74,7 @@ def compare(
     style: Style = None,
     by: Annotated[
         str | None,
-        typer.Option(metavar="|".join(HELP).replace("_", "-"), help="What to sort by."),
+        typer.Option(metavar="|".join(MEASURES).replace("_", "-"), help="What to sort by."),
     ] = None,
     size: Size = 1024,
     as_json: AsJson = False,
@@ -118,7 +110,7 @@ def tell_notes(appraisals: Sequence[Appraisal]) -> None:
 
 def parse_key(by: str | None) -> str | None:
     """What to sort by; a ConfigError where it is no measure."""
-    known = [name.replace("_", "-") for name in HELP]
+    known = [name.replace("_", "-") for name in MEASURES]
     if by is not None and by not in known:
         raise ConfigError(f"--by {by!r}", f"allowed: {', '.join(known)}", did_you_mean(by, known))
     return by and by.replace("-", "_")
@@ -128,7 +120,7 @@ def ranking_table(ranked: list[tuple[str, Appraisal]], key: str) -> Table:
     """A line a picture; the number that it is sorted by in bold."""
     table = Table(box=None, pad_edge=False)
     table.add_column("picture", overflow="fold")
-    known = [name for name in HELP if value(ranked[0][1].measures, name) is not None]
+    known = [name for name in MEASURES if value(ranked[0][1].measures, name) is not None]
     columns = [name for name in known if name in (key, *shown_beside(known))]
     for name in columns:
         words = f"[bold]{title(name)}[/bold]" if name == key else title(name)
@@ -162,7 +154,7 @@ def ranking(appraisals: list[tuple[str, Appraisal]], key: str) -> list[tuple[str
 def numbers_table(measures: Measures) -> Table:
     """A line a number."""
     table = Table(box=None, show_header=False, pad_edge=False)
-    for name, words in HELP.items():
+    for name, words in MEASURES.items():
         number = value(measures, name)
         if number is not None:
             table.add_row(f"  {title(name)}", f"{number:.4f}", f"[dim]{words}[/dim]")
@@ -202,7 +194,7 @@ def as_dict(appraisal: Appraisal) -> dict[str, Any]:
     measures = appraisal.measures
     return {
         "size": list(appraisal.size),
-        **{name: value(measures, name) for name in HELP},
+        **{name: value(measures, name) for name in MEASURES},
         "style": dict(measures.style),
         "left": dict(measures.left),
         "optimised": list(appraisal.optimised),

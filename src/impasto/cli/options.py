@@ -11,14 +11,25 @@ import typer.core
 
 from impasto import config
 from impasto.config import FITS, LAST, PRESETS, SEAMLESS, STARTS, Config
+from impasto.errors import SETTING
+from impasto.words import HELP
 
 PICTURE, REGIONS, BALANCE = "Picture", "Regions", "Balance"
 OPTIMISATION, OUTPUT = "Optimisation", "Output"
 
 
 # What is not called as the library calls it, with hyphens.
-SPELT = {"style_masks": "--style-mask", "regions": "--region"}
-ARGUMENTS = ("mask", "resume", "checkpoint_dir", *SPELT)  # that errors name, besides settings
+SPELT = {"open_to_all": "--open", "style_masks": "--style-mask", "regions": "--region"}
+ARGUMENTS = (
+    "mask",
+    "resume",
+    "checkpoint_dir",
+    "host",
+    "port",
+    "password_file",
+    "mcp",
+    *SPELT,
+)  # that errors name, besides settings
 
 
 def spelling(name: str) -> str:
@@ -50,9 +61,10 @@ def _shown(value: Any) -> str:
     return "" if value is None else "last" if value == LAST else str(value)
 
 
-def setting(name: str, text: str, panel: str, metavar: str, *flags: str) -> Any:
-    """An option for one attribute of Config."""
-    described = f"{text} {default_of(name)}".replace("[", r"\[")
+def setting(name: str, panel: str, metavar: str, *flags: str, text: str = "") -> Any:
+    """An option for one attribute of Config; ``text`` where words.py's does not do."""
+    words = SETTING.sub(lambda found: spelling(found[1]), text or HELP[name])
+    described = f"{words} {default_of(name)}".replace("[", r"\[")
     return typer.Option(
         spelling(name),
         *flags,
@@ -136,14 +148,12 @@ Preset = Annotated[
 ]
 Size = Annotated[
     str | None,
-    setting("size", "Longer side in pixels, or 'original', the photograph's own.", PICTURE, "PX"),
+    setting("size", PICTURE, "PX"),
 ]
 StyleScale = Annotated[
     str | None,
     setting(
         "style_scale",
-        "Size of the strokes: above 1 broader, below 1 finer. One for all paintings, or "
-        "1,0.5 for each.",
         PICTURE,
         "FACTOR",
     ),
@@ -152,7 +162,6 @@ StyleWeights = Annotated[
     str | None,
     setting(
         "style_weights",
-        "How much each painting counts, in their order; left out, alike.",
         PICTURE,
         "0.7,0.3",
     ),
@@ -191,13 +200,12 @@ Regions = Annotated[
 ]
 StyleSize = Annotated[
     str | None,
-    setting("style_size", "The painting's longer side, instead of --style-scale.", PICTURE, "PX"),
+    setting("style_size", PICTURE, "PX"),
 ]
 Start = Annotated[
     str | None,
     setting(
         "start",
-        "What the work starts from: the photograph, noise, both mixed, or a picture.",
         PICTURE,
         f"{'|'.join(STARTS)}|FILE",
     ),
@@ -206,18 +214,16 @@ Tileable = Annotated[
     str | None,
     setting(
         "tileable",
-        f"Without a seam where copies are laid side by side: {', '.join(SEAMLESS)} (without a "
-        "word, both). --not-tileable takes back what a look says.",
         PICTURE,
         "WAY",
+        text=f"{HELP['tileable'][:-1]}: {', '.join(SEAMLESS)} (without a word, both). "
+        "--not-tileable takes back what a look says.",
     ),
 ]
 Color = Annotated[
     str | None,
     setting(
         "color",
-        "Whose colours: as painted; the photo's own, repainting light alone; or one picture "
-        "recoloured first, to the palette of the photo or of the painting.",
         PICTURE,
         choices("color"),
     ),
@@ -226,20 +232,18 @@ ColorMatch = Annotated[
     str | None,
     setting(
         "color_match",
-        "How a palette is matched: by one linear map of colours, or channel by channel.",
         PICTURE,
         choices("color_match"),
     ),
 ]
 Seed = Annotated[
     str | None,
-    setting("seed", "Which noise to start from; another number, another picture.", PICTURE, "N"),
+    setting("seed", PICTURE, "N"),
 ]
 Strength = Annotated[
     str | None,
     setting(
         "strength",
-        "How much of the painting: from 0, the photograph, to 1, style alone.",
         BALANCE,
         "0..1",
         "-s",
@@ -249,7 +253,6 @@ ContentLayers = Annotated[
     str | None,
     setting(
         "content_layers",
-        "Layers of the network that keep the photograph.",
         BALANCE,
         "NAME=WEIGHT,...",
     ),
@@ -258,35 +261,28 @@ StyleLayers = Annotated[
     str | None,
     setting(
         "style_layers",
-        "Layers of the network that take the painting's manner.",
         BALANCE,
         "NAME=WEIGHT,...",
     ),
 ]
-Alpha = Annotated[
-    str | None, setting("alpha", "Factor on the content's part of the loss.", BALANCE, "FACTOR")
-]
-Beta = Annotated[
-    str | None, setting("beta", "Factor on the style's part of the loss.", BALANCE, "FACTOR")
-]
+Alpha = Annotated[str | None, setting("alpha", BALANCE, "FACTOR")]
+Beta = Annotated[str | None, setting("beta", BALANCE, "FACTOR")]
 Units = Annotated[
     str | None,
     setting(
         "units",
-        "Of content and style: balanced by --strength, or the paper's sums.",
         BALANCE,
         choices("units"),
     ),
 ]
 TvWeight = Annotated[
     str | None,
-    setting("tv_weight", "Price on total variation: more of it, less noise.", BALANCE, "FACTOR"),
+    setting("tv_weight", BALANCE, "FACTOR"),
 ]
 StyleDistance = Annotated[
     str | None,
     setting(
         "distance",
-        "How styles are compared: means and covariances, or Gram matrices.",
         BALANCE,
         choices("distance"),
     ),
@@ -295,7 +291,6 @@ Backbone = Annotated[
     str | None,
     setting(
         "backbone",
-        "The network that looks; auto: vgg19 if it is here (impasto weights), else vgg16.",
         OPTIMISATION,
         "auto|vgg19|vgg16|FILE",
     ),
@@ -304,7 +299,6 @@ Optimizer = Annotated[
     str | None,
     setting(
         "optimizer",
-        "How pixels are changed: L-BFGS, Adam or gradient descent.",
         OPTIMISATION,
         choices("optimizer"),
     ),
@@ -313,7 +307,6 @@ Quality = Annotated[
     str | None,
     setting(
         "quality",
-        "How much work goes into it: to try out, for keeps, or three times that.",
         PICTURE,
         choices("quality"),
     ),
@@ -322,7 +315,6 @@ Threads = Annotated[
     str | None,
     setting(
         "threads",
-        "Of the CPU; left out, as many as this process may use. The bytes depend on it.",
         OPTIMISATION,
         "N",
     ),
@@ -331,8 +323,6 @@ Precision = Annotated[
     str | None,
     setting(
         "precision",
-        "Number format of the network's features; bfloat16 where the processor or GPU has it, and "
-        "there auto takes it where it is faster (impasto info tells).",
         OPTIMISATION,
         choices("precision"),
     ),
@@ -341,29 +331,22 @@ Fit = Annotated[
     str | None,
     setting(
         "fit",
-        "Memory: the whole picture; in windows (any size, a little slower); or within so "
-        "many bytes, such as 6GB. auto: windows where the whole would not fit.",
         OPTIMISATION,
         f"{'|'.join(FITS)}|BYTES",
     ),
 ]
 Iterations = Annotated[
     str | None,
-    setting(
-        "iterations", "How many in all; left out, what size and quality need.", OPTIMISATION, "N"
-    ),
+    setting("iterations", OPTIMISATION, "N"),
 ]
 LearningRate = Annotated[
     str | None,
-    setting(
-        "learning_rate", "Step size of adam and gd; left out, each one's own.", OPTIMISATION, "RATE"
-    ),
+    setting("learning_rate", OPTIMISATION, "RATE"),
 ]
 Pooling = Annotated[
     str | None,
     setting(
         "pooling",
-        "How the network halves pictures between its blocks.",
         OPTIMISATION,
         choices("pooling"),
     ),
@@ -372,7 +355,6 @@ Edges = Annotated[
     str | None,
     setting(
         "edges",
-        "What the network sees beyond the border: the border again, or nothing.",
         OPTIMISATION,
         choices("edges"),
     ),
@@ -383,23 +365,20 @@ Pyramid = Annotated[
         "--pyramid/--no-pyramid",
         rich_help_panel=OPTIMISATION,
         show_default=False,
-        help=rf"From a small picture to the full size, or at the full size at once. "
-        rf"{default_of('pyramid')}".replace("[", r"\["),
+        help=f"{HELP['pyramid']} {default_of('pyramid')}".replace("[", r"\["),
     ),
 ]
 Device = Annotated[
     str | None,
     setting(
         "device",
-        "Where it runs; auto: CUDA, else MPS, else the processor. CUDA and MPS have not been "
-        "tried yet.",
         OPTIMISATION,
         choices("device"),
     ),
 ]
 Snapshots = Annotated[
     str | None,
-    setting("snapshots", "Iterations after which a picture is kept.", OUTPUT, "1,100,last"),
+    setting("snapshots", OUTPUT, "1,100,last"),
 ]
 SnapshotDir = Annotated[
     Path | None,

@@ -13,7 +13,7 @@ from impasto.job.order import Order
 
 Size = Annotated[
     str | None,
-    o.setting("size", "Width and height in pixels, or a square's side.", o.PICTURE, "WxH"),
+    o.setting("size", o.PICTURE, "WxH", text="Width and height in pixels, or a square's side."),
 ]
 
 

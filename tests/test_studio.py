@@ -1,0 +1,507 @@
+"""Laws of the studio without a browser: its words, its doors, its endpoints, its folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shlex
+import socket
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from skimage import data
+
+pytest.importorskip("gradio")
+
+import httpx
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from conftest import impasto
+from impasto import pictures
+from impasto.checks import Number, OneOf
+from impasto.config import CHECKS, PHOTO, Config, configure
+from impasto.errors import ConfigError, ImpastoError, QueueError
+from impasto.job.order import Order
+from impasto.queue.store import Limits, Queue
+from impasto.queue.task import STATUSES, State
+from impasto.studio import brush, lines, parts, routes, views
+from impasto.studio.access import Access, access, parse
+from impasto.studio.desk import AS_PHOTOGRAPHED, SAME_COLOUR, Desk, Wanted
+from impasto.studio.forecast import duration
+from impasto.studio.server import Settings, listening, opened
+from impasto.studio.widgets import CHOICES, LABELS, MAIN, MORE, said, spelling, widget
+from impasto.words import HELP
+from test_image_helpers import quick
+from test_image_reading import BAD_FILES
+
+PATIENCE_S = 120
+QUICK = {"size": 64, "quality": "draft"}
+HOSTILE = '<img src=x onerror=alert(1)>"&.png'
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*MAIN, *MORE])
+def test_a_widget_says_what_config_says(name):
+    made, check = widget(name), CHECKS[name]
+    assert made.default == getattr(Config, name)
+    assert made.label == LABELS[name]
+    plain = re.sub(r"`(\w+)`", lambda found: spelling(found[1]), HELP[name])
+    assert made.help == plain
+    if isinstance(check, OneOf):
+        assert [value for _, value in made.choices] == list(check.allowed)
+    elif isinstance(check, Number) and name != "size":
+        assert (made.low, made.whole) == (check.low, check.whole)
+        assert (made.high or np.inf) == check.high
+    for _, value in made.choices:
+        check(name, value)  # each of them may be chosen
+    if name == "style_scale":
+        check(name, made.low), check(name, made.high)
+
+
+def test_every_setting_has_one_text_and_the_page_names_only_settings():
+    assert set(HELP) | {"preset"} == set(Config.__dataclass_fields__)
+    assert set(LABELS) <= set(Config.__dataclass_fields__)
+    for name, words in CHOICES.items():
+        known = CHECKS[name].allowed if isinstance(CHECKS[name], OneOf) else words
+        assert set(words) <= set(known)
+
+
+def test_errors_name_settings_as_the_page_does():
+    with pytest.raises(ConfigError) as error:
+        configure(strength=2)
+    assert said(error.value).startswith("“Strength” 2")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(1, "5 s"), (41, "40 s"), (150, "2 min"), (3600, "1 h"), (4800, "1 h 20 min")],
+)
+def test_durations_are_short(seconds, words):
+    assert duration(seconds) == words
+
+
+@quick
+@given(
+    st.builds(
+        State,
+        status=st.sampled_from(STATUSES),
+        fraction=st.floats(0, 1),
+        iteration=st.integers(0, 9),
+        seconds_left=st.none() | st.floats(0, 1e6),
+    ),
+    st.integers(0, 9),
+)
+def test_every_state_has_its_words(state, before):
+    told = views.words(state, before)
+    assert told
+    assert "None" not in told + views.details(state)
+
+
+# --- masks ----------------------------------------------------------------------------------------
+
+
+@quick
+@given(arrays.arrays(np.uint8, (6, 9), elements=st.integers(0, len(brush.COLOURS))))
+def test_a_mask_is_what_the_brush_painted_and_back(painted):
+    layer = np.zeros((6, 9, 4), np.uint8)
+    for number, code in enumerate(brush.COLOURS.values(), 1):
+        layer[painted == number] = (*brush.rgb(code), 255)
+    mask = brush.mask_of([layer])
+    assert (mask is None) == (not painted.any())
+    if mask is None:
+        return
+    names = brush.colours_in(mask)
+    assert len(names) == len(np.unique(painted))
+    again = brush.layer_of(PIL.Image.fromarray(mask), (9, 6))
+    assert np.array_equal(np.asarray(again), layer)
+
+
+def test_soft_edges_of_a_brush_are_no_regions_of_their_own():
+    layer = np.zeros((4, 4, 4), np.uint8)
+    layer[:, 1] = (*brush.rgb(brush.COLOURS["Orange"]), 130)
+    layer[:, 2] = (200, 90, 10, 255)
+    layer[:, 3] = (0, 0, 0, 40)
+    assert brush.colours_in(brush.mask_of([layer])) == ["Orange", brush.REST_NAME]
+
+
+# --- lines ----------------------------------------------------------------------------------------
+
+
+ORDER = Order(
+    Path("my photo.jpg"),
+    ("night-swirls", "it's mine.png"),
+    configure(strength=0.7, style_weights=(0.7, 0.3), pyramid=False, tileable="both", seed=3),
+    Path("out.png"),
+    bits=16,
+    mask=Path("mask.png"),
+    regions={"#000000": PHOTO},
+)
+
+
+def test_the_command_line_asks_for_the_very_order(monkeypatch, capsys):
+    asked = {}
+    module = sys.modules["impasto.cli.stylize"]  # the name is the command's too
+    monkeypatch.setattr(module, "begin", lambda order, *_, **__: asked.update(order=order))
+    words = shlex.split(lines.command(ORDER).replace("\\\n", ""))
+    impasto(capsys, *words[1:])
+    assert asked["order"] == ORDER
+
+
+def test_the_python_lines_ask_for_the_same(monkeypatch):
+    asked = {}
+
+    class Result:
+        def save(self, path, bits=8):
+            asked.update(target=path, bits=bits)
+
+    def stylize(content, style, **settings):
+        asked.update(content=content, style=style, settings=settings)
+        return Result()
+
+    monkeypatch.setattr("impasto.stylize", stylize)
+    exec(lines.python(ORDER), {})
+    settings = asked["settings"]
+    assert settings.pop("mask") == "mask.png"
+    assert settings.pop("regions") == ORDER.regions
+    assert configure(**settings) == ORDER.config
+    assert (asked["content"], asked["target"], asked["bits"]) == ("my photo.jpg", "out.png", 16)
+
+
+# --- doors ----------------------------------------------------------------------------------------
+
+
+def test_another_host_wants_a_password_or_a_word(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("IMPASTO_STUDIO_PASSWORD", raising=False)
+    err = impasto(capsys, "studio", "--host", "0.0.0.0", status=2).err
+    assert "--password-file" in err
+    assert "--open" in err
+    for local in ("127.0.0.1", "::1", "localhost"):
+        assert not access(local, None, open_to_all=False)
+    assert not access("0.0.0.0", None, open_to_all=True)
+    users = tmp_path / "users"
+    users.write_text("ann:long enough\nbob: also long\n")
+    found = access("0.0.0.0", users, open_to_all=False)
+    assert found.admits("ann", "long enough")
+    assert not found.admits("ann", "also long")
+    assert not found.admits("", "long enough")
+    assert found.owner("ann") == "ann"
+    monkeypatch.setenv("IMPASTO_STUDIO_PASSWORD", "only one here")
+    assert access("0.0.0.0", None, open_to_all=False).admits("anybody", "only one here")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "\n", "short", "ann:short", ":long enough", "ann:long enough\nann:long enough", "a\nb"],
+)
+def test_passwords_that_are_none_are_refused(text):
+    with pytest.raises(ConfigError):
+        parse(text, "users.txt")
+
+
+def test_without_gradio_there_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    err = impasto(capsys, "studio", status=2).err
+    assert err.count("\n") == 1
+    assert "pip install 'impasto[studio]'" in err
+
+
+def test_a_port_that_is_taken_is_said_and_the_next_free_one_found():
+    with listening("127.0.0.1", 0) as held:
+        port = held.getsockname()[1]
+        held.listen()
+        with pytest.raises(ConfigError, match=str(port)):
+            listening("127.0.0.1", port)
+    with listening("127.0.0.1", None) as free:
+        assert isinstance(free, socket.socket)
+
+
+# --- the desk -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def desk(tmp_path):
+    return Desk(Queue(tmp_path / "studio"))
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    PIL.Image.fromarray(data.coffee()).resize((96, 64)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_what_the_command_line_refuses_the_desk_refuses_with_the_same_line(desk, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(BAD_FILES[name][0])
+    with pytest.raises(ImpastoError) as here:
+        desk.keep(path, name)
+    with pytest.raises(ImpastoError) as there:
+        pictures.load(path, "photograph")
+    error = there.value
+    words = (part.replace(str(path), name) for part in (error.given, error.allowed, error.hint))
+    assert said(here.value) == said(type(error)(*words))
+    assert str(tmp_path) not in said(here.value)
+    assert list(desk.queue.inputs.iterdir()) == []
+
+
+def test_regions_become_an_orders(desk, photo):
+    kept = desk.keep(photo, "photo.png")
+    layer = np.zeros((64, 96, 4), np.uint8)
+    layer[:, :30] = (*brush.rgb(brush.COLOURS["Blue"]), 255)
+    layer[:, 30:50] = (*brush.rgb(brush.COLOURS["Orange"]), 255)
+    mask = desk.keep_mask([layer], (64, 96))
+    regions = {"Blue": AS_PHOTOGRAPHED, "Orange": "charcoal"}
+    wanted = Wanted(kept, {"night-swirls": 1.0}, QUICK, mask, None, regions)
+    order = desk.order(wanted)
+    assert order.regions == {brush.COLOURS["Blue"]: PHOTO, brush.COLOURS["Orange"]: "charcoal"}
+    assert desk.order(Wanted(kept, {"charcoal": 1.0}, QUICK, mask)).mask is None  # all alike
+    order.prepare()
+    again = desk.wanted_of(desk.paint(wanted))
+    assert {**again.regions, **regions} == again.regions
+    assert desk.order(again) == order
+    with pytest.raises(ConfigError, match="same colour"):
+        desk.order(Wanted(kept, {"charcoal": 1.0}, QUICK, mask, None, {"Blue": SAME_COLOUR}))
+    same = Wanted(kept, {"charcoal": 1.0}, QUICK, mask, mask, {"Blue": SAME_COLOUR})
+    assert desk.order(same).style_masks == (mask,)
+
+
+def test_weights_follow_the_cards_and_a_full_queue_says_so(tmp_path, photo):
+    desk = Desk(Queue(tmp_path / "small", Limits(waiting_each=2)))
+    kept = desk.keep(photo, "photo.png")
+    mixed = Wanted(kept, {"charcoal": 1.0, "night-swirls": 0.25}, QUICK)
+    assert desk.paint(mixed).task.order.config.style_weights == (1.0, 0.25)
+    assert desk.paint(Wanted(kept, {"charcoal": 1.0}, QUICK)).task.order.config.style_weights == ()
+    with pytest.raises(QueueError, match="full"):
+        desk.paint(mixed)
+
+
+def test_a_sweep_is_a_job_for_each_cell_and_a_bad_value_none_at_all(desk, photo):
+    kept = desk.keep(photo, "photo.png")
+    wanted = Wanted(kept, {"charcoal": 1.0}, {**QUICK, "color": "luminance"})
+    with pytest.raises(ConfigError):
+        desk.sweep(wanted, [("strength", "0.2, 7")])
+    assert desk.queue.entries() == []
+    made = desk.sweep(wanted, [("strength", "0.2, 0.8"), ("style_scale", "1, 2")])
+    configs = [entry.task.order.config for entry, _ in made]
+    assert [(c.strength, c.style_scale) for c in configs] == [
+        (0.2, 1),
+        (0.2, 2),
+        (0.8, 1),
+        (0.8, 2),
+    ]
+    assert {(c.size, c.color, c.quality) for c in configs} == {(64, "luminance", "draft")}
+    assert len({entry.task.group for entry, _ in made}) == 1
+    assert made[1][1] == "Strength 0.2, stroke size 2"
+
+
+def test_own_paintings_are_remembered_for_their_owner_only(tmp_path, photo):
+    queue = Queue(tmp_path / "studio")
+    ann, bob = Desk(queue, "ann"), Desk(queue, "bob")
+    own = ann.keep_painting(photo, HOSTILE)
+    assert Desk(queue, "ann").shelf.all()[0] == own
+    assert own not in bob.shelf.all()
+    ann.shelf.remove(own.id)
+    assert own not in ann.shelf.all()
+
+
+def test_names_are_text_wherever_they_are_shown(desk, photo):
+    kept = desk.keep(photo, HOSTILE)
+    entry = desk.paint(Wanted(kept, {"charcoal": 1.0}, QUICK), name=HOSTILE)
+    assert "<img" not in parts.told(entry.name)
+    script = routes.static("studio.js")
+    assert "innerHTML" not in script
+    assert "insertAdjacentHTML" not in script
+    assert not re.search(r"https?://", script + routes.static("studio.css"))
+    assert "/" not in routes.file_name("../../etc/passwd")
+
+
+# --- the whole, by its endpoints ------------------------------------------------------------------
+
+
+@contextmanager
+def studio_in(folder, **settings):
+    with opened(Settings(folder, port=0, **settings)) as studio:
+        while not studio.server.started:
+            time.sleep(0.05)
+        yield studio.url
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    with studio_in(tmp_path_factory.mktemp("studio")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(url):
+    return Client(url, verbose=False)
+
+
+def stylized(client, photo, painting="charcoal", own=None, **settings):
+    values = {**{name: widget(name).default for name in MAIN}, **QUICK, **settings}
+    return client.predict(
+        handle_file(photo),
+        painting,
+        own and handle_file(own),
+        *values.values(),
+        api_name="/stylize",
+    )
+
+
+def ended(client, job):
+    until_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until_s:
+        state = client.predict(job, api_name="/status")
+        if state["status"] in ("done", "stopped", "failed"):
+            return state
+        time.sleep(0.1)
+    raise AssertionError(state)
+
+
+def test_a_picture_by_the_endpoints_is_that_of_the_command_line(client, url, photo, folder, capsys):
+    job = stylized(client, photo)
+    state = ended(client, job)
+    assert state["status"] == "done", state
+    result = Path(client.predict(job, api_name="/result"))
+    impasto(capsys, "stylize", photo, "charcoal", "-o", "cli.png", "--size", 64, "--quality",
+            "draft", "--bits", 16)  # fmt: skip
+    ours, theirs = (pictures.load(path).pixels for path in (result, "cli.png"))
+    assert bool((ours == theirs).all())
+    for ending, magic in (("png", b"\x89PNG"), ("jpg", b"\xff\xd8"), ("tif", b"II")):
+        answer = httpx.get(f"{url}studio/jobs/{job}/picture.{ending}")
+        assert answer.content.startswith(magic)
+        kept = folder / f"download.{ending}"
+        kept.write_bytes(answer.content)
+        assert pictures.read_recipe(kept)["settings"]["quality"] == "draft"
+    assert "Jug-bottle-and-fruit.tif" in answer.headers["content-disposition"]
+
+
+def test_only_three_endpoints_are_named(client):
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(named) == {"/stylize", "/status", "/result"}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_upload_is_answered_with_its_line(client, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(BAD_FILES[name][0])
+    with pytest.raises(AppError) as error:
+        stylized(client, path)
+    assert "photograph" in str(error.value)
+    assert "Traceback" not in str(error.value)
+
+
+def test_a_bad_setting_and_an_unknown_job_are_answered_with_their_line(client, photo):
+    with pytest.raises(AppError, match="not on the shelf"):
+        stylized(client, photo, "no-such-painting")
+    with pytest.raises(AppError, match="there is none"):
+        client.predict("../../etc", api_name="/status")
+
+
+def test_jobs_are_steered_by_their_owners_hand_and_answer_no_other_page(client, url, photo):
+    job = stylized(client, photo, quality="fine", size=512)
+    at = f"{url}studio/jobs/{job}"
+    assert httpx.post(f"{at}/stop", json={}).status_code == 403  # as a form elsewhere would
+    page = {"X-Impasto": "page"}
+    assert (
+        httpx.post(f"{at}/rename", json={"name": HOSTILE}, headers=page).json()["name"] == HOSTILE
+    )
+    assert httpx.post(f"{at}/stop", json={}, headers=page).status_code == 200
+    assert ended(client, job)["status"] in ("stopped", "done")
+    assert httpx.post(f"{at}/no-such", json={}, headers=page).status_code == 403
+    assert httpx.post(f"{at}/delete", json={}, headers=page).status_code == 200
+    assert httpx.get(f"{url}studio/status?ids={job}").json() == {"jobs": []}
+    assert httpx.post(f"{at}/undelete", json={}, headers=page).status_code == 200
+    assert len(httpx.get(f"{url}studio/status?ids={job}").json()["jobs"]) == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "studio/jobs/..%2f..%2fetc/task.json",
+        "studio/jobs/JOB/task.json",
+        "studio/jobs/JOB/picture.exe",
+        "studio/jobs/JOB/..%2ftask.json",
+        "studio/paintings/..%2f..%2f.jpg",
+        "gradio_api/file=/etc/passwd",
+        "gradio_api/file=FOLDER/jobs/JOB/task.json",
+    ],
+)
+def test_files_are_given_out_by_their_few_names_only(client, url, photo, path, tmp_path_factory):
+    job = stylized(client, photo)
+    folder = tmp_path_factory.getbasetemp() / "studio0"
+    answer = httpx.get(url + path.replace("JOB", job).replace("FOLDER", str(folder)))
+    assert answer.status_code in (403, 404), answer.text
+
+
+def test_a_name_from_elsewhere_that_leads_here_is_turned_away(url):
+    answer = httpx.get(url, headers={"Host": "evil.example"})
+    assert answer.status_code == 403
+    assert "default-src 'self'" in httpx.get(url).headers["content-security-policy"]
+
+
+def test_users_do_not_see_each_others_jobs(tmp_path, photo):
+    admitted = Access({"ann": "password a", "bob": "password b"})
+    with studio_in(tmp_path / "shared", access=admitted) as url:
+        assert httpx.get(f"{url}studio/gallery").status_code == 401
+        assert httpx.get(f"{url}config").status_code == 401
+        ann, bob = (
+            Client(url, auth=(name, password), verbose=False)
+            for name, password in admitted.users.items()
+        )
+        job = stylized(ann, photo)
+        assert ann.predict(job, api_name="/status")["id"] == job
+        with pytest.raises(AppError, match="there is none"):
+            bob.predict(job, api_name="/status")
+        with pytest.raises(AppError, match="there is none"):
+            bob.predict(job, api_name="/result")
+        page = {"X-Impasto": "page"}
+        for what, seen in ((ann, 200), (bob, 404)):
+            inside = httpx.Client(cookies=what.cookies)
+            assert inside.get(f"{url}studio/jobs/{job}/photo.jpg").status_code == seen
+            inside_stop = inside.post(f"{url}studio/jobs/{job}/favour", json={}, headers=page)
+            assert inside_stop.status_code == seen
+            told = inside.get(f"{url}studio/status?ids={job}").json()["jobs"]
+            assert len(told) == (seen == 200)
+
+
+def test_film_and_measures_come_from_a_picture(client, url, photo, tmp_path_factory):
+    desk = Desk(Queue(tmp_path_factory.getbasetemp() / "studio0"))
+    job = stylized(client, photo)
+    ended(client, job)
+    entry = desk.get(job)
+    made = {kind: desk.more(entry, kind) for kind in ("film", "measures")}
+    assert desk.more(entry, "film") == made["film"]  # not twice
+    for each in made.values():
+        assert ended(client, each.id)["status"] == "done", each.state()
+    film = made["film"].task.order.timeline
+    answer = httpx.get(f"{url}studio/jobs/{made['film'].id}/film{film.suffix}")
+    assert answer.status_code == 200
+    numbers = json.loads((made["measures"].folder / "measures.json").read_text())
+    assert numbers["lpips"] >= 0
+    seen = httpx.get(f"{url}studio/gallery").json()["pictures"]
+    assert job in [each["id"] for each in seen]
+    assert made["film"].id not in [each["id"] for each in seen]
+
+
+def test_a_photographs_view_is_upright_and_small(url, client, tmp_path):
+    path = tmp_path / "turned.jpg"
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    PIL.Image.fromarray(data.coffee()).resize((96, 64)).save(path, exif=exif)
+    job = stylized(client, path)
+    shown = PIL.Image.open(io.BytesIO(httpx.get(f"{url}studio/jobs/{job}/photo.jpg").content))
+    assert shown.size == (64, 96)
