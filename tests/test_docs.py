@@ -94,6 +94,7 @@ def test_every_option_and_command_that_a_page_names_is_there(capsys):
         "evaluate",
         "compare",
         "info",
+        "studio",
     ):
         known += impasto(capsys, command, "--help").out
     theirs = {"--torch-backend", "--pip-args"}  # uv's and pipx's
