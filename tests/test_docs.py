@@ -89,6 +89,7 @@ def test_every_option_and_command_that_a_page_names_is_there(capsys):
         "stylize",
         "texture",
         "rerun",
+        "batch",
         "sweep",
         "explain",
         "evaluate",

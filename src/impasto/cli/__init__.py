@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from impasto.cli import measures, pictures, weights
+from impasto.cli.batch import batch
 from impasto.cli.explain import explain
 from impasto.cli.info import info
 from impasto.cli.options import Command, spelling
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.command(cls=Command)(stylize)
 app.command(cls=Command)(texture)
+app.command(cls=Command)(batch)
 app.command()(resume)
 app.command()(rerun)
 app.command()(sweep)

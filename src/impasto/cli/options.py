@@ -28,6 +28,8 @@ ARGUMENTS = (
     "port",
     "password_file",
     "mcp",
+    "overwrite",
+    "workers",
     *SPELT,
 )  # that errors name, besides settings
 

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, TextIO, cast
 
@@ -26,14 +27,20 @@ def ignore_stops() -> None:
         signal.signal(each, signal.SIG_IGN)
 
 
-def hear_stops() -> None:
-    """Each kind of stop raises KeyboardInterrupt, once for all that an impatient hand sends."""
+def hear_stops(on_stop: Callable[[], None] | None = None) -> None:
+    """Each kind of stop raises KeyboardInterrupt, once for all that an impatient hand sends.
+
+    Args:
+        on_stop: called before that, to say what will take its time.
+    """
     heard_s = -math.inf
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         nonlocal heard_s
         if time.monotonic() - heard_s > PATIENCE_S:
             heard_s = time.monotonic()
+            if on_stop:
+                on_stop()
             raise KeyboardInterrupt
 
     for each in STOPS:

@@ -40,7 +40,7 @@ class Bar:
         self.progress = Progress(
             TextColumn("{task.fields[count]}"),
             BarColumn(bar_width=None),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # names of files may look like it
             TextColumn("{task.fields[left]}"),
             console=self.console,
             disable=not self.drawn,

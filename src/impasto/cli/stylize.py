@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from impasto.cli import options as o
 from impasto.cli.work import begin, derived
 from impasto.config import PAINTING, PHOTO, Config, configure, style_alone
 from impasto.errors import ConfigError, as_on_disk, nearest_file
-from impasto.job.order import Order
+from impasto.job.order import Order, named_after
 from impasto.parsing import (
     PARSERS,
     look_text,
@@ -109,11 +108,6 @@ def parse_regions(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def named_after(paintings: Sequence[str]) -> str:
-    """What of a result's name comes from the paintings."""
-    return "-".join(Path(os.path.realpath(each)).stem for each in paintings) or "regions"
-
-
 def config_and_paintings(
     look: Path | None,
     given: Mapping[str, Any],
@@ -131,13 +125,7 @@ def config_and_paintings(
         wanted: whether there has to be a painting.
         alone: whether nothing of a photograph is to count, whatever a look says.
     """
-    settings = _read_look(look) if look else {}
-    settings |= {
-        name: PARSERS[name](value) if isinstance(value, str) and name in PARSERS else value
-        for name, value in given.items()
-        if value is not None
-    }
-    in_look = settings.pop(PAINTING, ())
+    settings, in_look = settings_and_paintings(look, given)
     preset = settings.pop("preset", Config.preset)
     settings |= style_alone(preset) if alone else {}
     config = configure(preset, **settings)
@@ -146,6 +134,24 @@ def config_and_paintings(
         words = "a file, or a style's name (impasto styles lists them), as PAINTING or in --config"
         raise ConfigError("no painting", words)
     return config, found
+
+
+def settings_and_paintings(
+    look: Path | None, given: Mapping[str, Any]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What is given on the command line, and for the rest a look's, ready for `configure`.
+
+    Args:
+        look: its file.
+        given: settings as they were written; None where they were not.
+    """
+    settings = _read_look(look) if look else {}
+    settings |= {
+        name: PARSERS[name](value) if isinstance(value, str) and name in PARSERS else value
+        for name, value in given.items()
+        if value is not None
+    }
+    return settings, settings.pop(PAINTING, ())
 
 
 def _read_look(path: Path) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 from impasto.cli import options as o
-from impasto.cli.stylize import config_and_paintings, named_after
+from impasto.cli.stylize import config_and_paintings
 from impasto.cli.work import begin, derived
 from impasto.config import Config
-from impasto.job.order import Order
+from impasto.job.order import Order, named_after
 
 Size = Annotated[
     str | None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
@@ -22,7 +22,7 @@ from impasto.job import memory, threads
 from impasto.job.calibration import EXACT, Ways, ways_of
 from impasto.job.checkpoint import Checkpoint, Checkpointer, check_fits, check_folder
 from impasto.job.plan import Plan, plan, work_bytes
-from impasto.job.recipe import Network, Recipe, Steering
+from impasto.job.recipe import Network, Recipe, Steering, kept_settings
 from impasto.job.scene import Scene
 from impasto.modes import made_in_own_modes, own_modes
 from impasto.network import weights
@@ -475,13 +475,8 @@ class Job:
     @property
     def recipe(self) -> Recipe:
         """All that decides the picture."""
-        settings = asdict(self.config)
-        for name in ("snapshots", "threads"):  # which decide nothing; how many it were is below
-            settings.pop(name)
-        for name in ("backbone", "start"):  # where they are paths: the file's name
-            settings[name] = Path(settings[name]).name
         return Recipe(
-            settings=settings,
+            settings=kept_settings(self.config),
             size=self.size,
             inputs=self.scene.inputs,
             network=Network(self.backbone.name, self.backbone.source, self.backbone.sha256),

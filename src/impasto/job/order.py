@@ -119,6 +119,15 @@ class Order:
         pictures.check_target(self.target, bits=self.bits, size=job.size)
         return job
 
+    @property
+    def snapshot_folder(self) -> Path:
+        """Where snapshots go, if any are asked for."""
+        from impasto.files import fitting
+
+        target = self.target
+        beside = fitting(target.with_name(f"{target.name}-snapshots"), "-snapshots")
+        return self.snapshot_dir or beside
+
     def snapshots(self, job: Job) -> OnStep:
         """A listener that writes the snapshots asked for, if any; none may overwrite an input.
 
@@ -127,11 +136,9 @@ class Order:
             PictureError: they can't be written.
         """
         from impasto import pictures
-        from impasto.files import fitting
         from impasto.job.job import Snapshots
 
-        directory, target = self.snapshot_dir, self.target
-        wanted = job.config.snapshots or ((LAST,) if directory else ())
+        wanted = job.config.snapshots or ((LAST,) if self.snapshot_dir else ())
         if not wanted:
             return lambda _: None
         for number in wanted:
@@ -139,8 +146,7 @@ class Order:
                 raise ConfigError(
                     f"a snapshot of iteration {number}", f"there are {job.iterations}, and last"
                 )
-        beside = fitting(target.with_name(f"{target.name}-snapshots"), "-snapshots")
-        snapshots = Snapshots(directory or beside, wanted)
+        snapshots = Snapshots(self.snapshot_folder, wanted)
         for path in snapshots.paths(job.iterations).values():
             pictures.check_target(path, inputs=self.inputs)
         return snapshots
@@ -253,6 +259,11 @@ class Order:
         except (KeyError, TypeError, AttributeError) as error:
             given = f"{source}: its checkpoint is not of `impasto stylize`"
             raise CheckpointError(given, "", "go on with the program that wrote it") from error
+
+
+def named_after(paintings: Sequence[str]) -> str:
+    """What of a result's name comes from the paintings."""
+    return "-".join(Path(os.path.realpath(each)).stem for each in paintings) or "regions"
 
 
 def absolute(path: str | Path, words: Collection[str] = ()) -> str:

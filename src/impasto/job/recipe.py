@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from impasto.config import Config, Size
@@ -296,6 +297,16 @@ class Recipe:
         for name in () if versions else OF_THE_MACHINE:
             del known[name]
         return known
+
+
+def kept_settings(config: Config) -> dict[str, Any]:
+    """The settings that a recipe holds."""
+    settings = asdict(config)
+    for name in ("snapshots", "threads"):  # which decide nothing; how many it were is apart
+        settings.pop(name)
+    for name in ("backbone", "start"):  # where they are paths: the file's name
+        settings[name] = Path(settings[name]).name
+    return settings
 
 
 def steering_of(history: Iterable[Mapping[str, Any]]) -> Steering:

@@ -134,6 +134,11 @@ class Pace:
         self.start()
 
     @property
+    def since_s(self) -> float:
+        """How long ago work was counted last."""
+        return time.monotonic() - self.last_s
+
+    @property
     def fraction(self) -> float:
         """The part of the work that is done, from 0 to 1."""
         return min(1.0, self.done / self.total) if self.total else 1.0

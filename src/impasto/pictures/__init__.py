@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from impasto.pictures.color_profile import srgb_profile
     from impasto.pictures.formats import MAX_QUALITY, QUALITY
-    from impasto.pictures.opening import in_folder
+    from impasto.pictures.opening import in_folder, named_as_picture
     from impasto.pictures.reading import PictureSource, load
     from impasto.pictures.recipe import read_recipe
     from impasto.pictures.sizes import (
@@ -48,7 +48,13 @@ if TYPE_CHECKING:
         visible_box,
     )
     from impasto.pictures.tensors import Picture, to_pil
-    from impasto.pictures.writing import check_file, check_target, most_bits, save
+    from impasto.pictures.writing import (
+        check_file,
+        check_target,
+        most_bits,
+        save,
+        writable_suffixes,
+    )
 
 __all__ = [
     "MAX_PIXELS",
@@ -65,6 +71,7 @@ __all__ = [
     "in_folder",
     "load",
     "most_bits",
+    "named_as_picture",
     "periodic",
     "read_recipe",
     "resize",
@@ -74,12 +81,13 @@ __all__ = [
     "strokes_factor",
     "to_pil",
     "visible_box",
+    "writable_suffixes",
 ]
 
 _ROOMS = {
     "color_profile": ("srgb_profile",),
     "formats": ("MAX_QUALITY", "QUALITY"),
-    "opening": ("in_folder",),
+    "opening": ("in_folder", "named_as_picture"),
     "reading": ("PictureSource", "load"),
     "recipe": ("read_recipe",),
     "sizes": (
@@ -95,7 +103,7 @@ _ROOMS = {
         "visible_box",
     ),
     "tensors": ("Picture", "to_pil"),
-    "writing": ("check_file", "check_target", "most_bits", "save"),
+    "writing": ("check_file", "check_target", "most_bits", "save", "writable_suffixes"),
 }
 
 

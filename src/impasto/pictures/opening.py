@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import stat
+from functools import cache
 from pathlib import Path
 
 import PIL.Image
@@ -70,11 +71,22 @@ def register_heif() -> bool:
 
 def in_folder(folder: Path) -> list[Path]:
     """The files in a folder that are named as pictures, in the order of their names."""
+    paths = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    return sorted(filter(named_as_picture, paths))
+
+
+def named_as_picture(path: Path) -> bool:
+    """Whether a file's ending is that of a format that can be read."""
+    return path.suffix.lower() in readable_suffixes()
+
+
+@cache
+def readable_suffixes() -> frozenset[str]:
+    """The endings of all formats that can be read here."""
     register_heif()
     PIL.Image.init()
-    suffixes = {ext for ext, name in PIL.Image.registered_extensions().items() if name in READABLE}
-    paths = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    return sorted(path for path in paths if path.suffix.lower() in suffixes)
+    known = PIL.Image.registered_extensions()
+    return frozenset(ending for ending, name in known.items() if name in READABLE)
 
 
 def _unreadable(data: bytes, what: str, recognised: bool) -> PictureError:

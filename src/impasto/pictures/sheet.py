@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Print:
 
 
 def sheet(prints: Sequence[Print], columns: int) -> Image.Image:
-    """All of them, row by row, as an RGB picture; no row is higher than the highest picture."""
+    """All of them, row by row, as an RGB picture; a row is as high as its highest picture."""
     from PIL import Image, ImageDraw, ImageOps
 
     square = (PICTURE_PX, PICTURE_PX)
@@ -43,14 +44,14 @@ def sheet(prints: Sequence[Print], columns: int) -> Image.Image:
         each.picture and ImageOps.contain(each.picture, square, Image.Resampling.LANCZOS)
         for each in prints
     ]
-    height = max((picture.height for picture in fitted if picture), default=PICTURE_PX)
-    rows = -(-len(prints) // columns)
-    cell_w, cell_h = PICTURE_PX + MARGIN_PX, height + CAPTION_PX + MARGIN_PX
-    whole = Image.new("RGB", (columns * cell_w + MARGIN_PX, rows * cell_h + MARGIN_PX), BACKGROUND)
+    heights = row_heights(fitted, columns)
+    tops = [*accumulate((each + CAPTION_PX + MARGIN_PX for each in heights), initial=MARGIN_PX)]
+    cell_w = PICTURE_PX + MARGIN_PX
+    whole = Image.new("RGB", (columns * cell_w + MARGIN_PX, tops[-1]), BACKGROUND)
     draw = ImageDraw.Draw(whole)
     for index, (each, picture) in enumerate(zip(prints, fitted, strict=True)):
         row, column = divmod(index, columns)
-        left, top = MARGIN_PX + column * cell_w, MARGIN_PX + row * cell_h
+        left, top, height = MARGIN_PX + column * cell_w, tops[row], heights[row]
         middle, under = left + PICTURE_PX / 2, top + height
         if picture:  # stood on the line above the captions
             whole.paste(picture, (left + (PICTURE_PX - picture.width) // 2, under - picture.height))
@@ -60,6 +61,13 @@ def sheet(prints: Sequence[Print], columns: int) -> Image.Image:
         _write(draw, each.name, NAME_FONT_PX, INK, middle, under + 10)
         _write(draw, each.title, TITLE_FONT_PX, FAINT_INK, middle, under + 38)
     return whole
+
+
+def row_heights(fitted: Sequence[Image.Image | None], columns: int) -> list[int]:
+    """The height in pixels of each row's highest picture; of one without any, the sheet's."""
+    highest = max((picture.height for picture in fitted if picture), default=PICTURE_PX)
+    rows = [fitted[start : start + columns] for start in range(0, len(fitted), columns)]
+    return [max((each.height for each in row if each), default=highest) for row in rows]
 
 
 def _write(

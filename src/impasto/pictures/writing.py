@@ -39,6 +39,11 @@ def _target_format(path: Path, what: str, bits: int) -> Format:
     return form
 
 
+def writable_suffixes() -> frozenset[str]:
+    """The endings of all formats that can be written somewhere."""
+    return frozenset(suffix for form in FORMATS for suffix in form.suffixes)
+
+
 def most_bits(path: Path) -> int:
     """A channel, that a file of this name can hold."""
     return 16 if any(path.suffix.lower() in form.suffixes and form.deep for form in FORMATS) else 8

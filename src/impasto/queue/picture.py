@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import accumulate
 from typing import Any
 
@@ -21,20 +21,52 @@ from impasto.transfer.optimize import Step
 PREVIEW_PX = 1024  # its longer side at most: what a page shows, and a JPEG of some 200 kB
 GIGABYTE = 1e9
 
+Begun = tuple[Job, Checkpoint | None]  # what is to be run, and what it goes on from
+Slot = Callable[[], AbstractContextManager[None]]  # entered when computing may begin
 
-def picture(entry: Entry, reporter: Reporter) -> None:
+
+def picture(
+    entry: Entry, reporter: Reporter, slot: Slot | None = None, *, previews: bool = True
+) -> None:
     """Paint a picture, or go on with it; the bytes are those of `impasto stylize`.
+
+    Args:
+        entry: whose picture it is.
+        reporter: of the entry.
+        slot: what computing has to wait for, where several processes read and write pictures, and
+            fewer compute.
+        previews: whether anybody wants to look on.
 
     Raises:
         Heard: it ends early, as was wished; there is a checkpoint, and where it was stopped the
             picture as it stands.
         ImpastoError: it can't be made, kept or filmed.
     """
+    ahead = begun_ahead(entry, reporter) if slot else None
+    with slot() if slot else nullcontext():
+        work = replanned(*ahead) if ahead else begun(entry, reporter)
+        result, film, stopped = painted(entry, reporter, work, previews=previews)
+    order = entry.task.order
+    result.save(order.target, bits=order.bits, recipe=order.recipe)
+    if film:
+        film.save(result)
+    check_whole(result, stopped=stopped)
+
+
+def painted(
+    entry: Entry, reporter: Reporter, work: Begun, *, previews: bool
+) -> tuple[Result, Timeline | None, bool]:
+    """Run a job, or go on with it; what came of it, its film, and whether a person stopped it.
+
+    Raises:
+        Heard: it ends early otherwise; there is a checkpoint.
+        ImpastoError: it can't be made or filmed.
+    """
     order, folder = entry.task.order, entry.checkpoint_dir
-    job, resume_from = begun(entry, reporter)
+    job, resume_from = work
     keep = job.checkpointer(folder, order.to_json(folder), resume_from)
     film = Timeline(job, order.timeline, folder, resume_from) if order.timeline else None
-    watch = Watch(job, entry, reporter, keep, resume_from)
+    watch = Watch(job, entry, reporter, keep, resume_from, previews=previews)
     listeners = [
         Listener(order.snapshots(job), "Snapshot left out"),
         *([Listener(film, "The film will have gaps", once=True)] if film else ()),
@@ -50,13 +82,26 @@ def picture(entry: Entry, reporter: Reporter) -> None:
         raise
     if result.stopped:
         written(keep, reporter)
-    result.save(order.target, bits=order.bits, recipe=order.recipe)
-    if film:
-        film.save(result)
-    check_whole(result, stopped=watch.stopped)
+    return result, film, watch.stopped
 
 
-def begun(entry: Entry, reporter: Reporter) -> tuple[Job, Checkpoint | None]:
+def begun_ahead(entry: Entry, reporter: Reporter) -> Begun | None:
+    """As ``begun``, while another process computes; None where that fails.
+
+    What the other holds may be what is missing here, so that an error counts only once it is gone.
+    """
+    try:
+        return begun(entry, reporter)
+    except ImpastoError:
+        return None
+
+
+def replanned(job: Job, resume_from: Checkpoint | None) -> Begun:
+    """The same, planned with the memory that there is by now."""
+    return job if resume_from else job.with_settings(), resume_from
+
+
+def begun(entry: Entry, reporter: Reporter) -> Begun:
     """The job, and the checkpoint that it goes on from; where that is no good it begins anew.
 
     Raises:
@@ -110,6 +155,7 @@ class Watch:
         reporter: of the entry.
         keep: writes its checkpoints.
         resume_from: what it goes on from.
+        previews: whether to write any.
 
     Attributes:
         job: as the run goes by now, with its turns.
@@ -123,7 +169,10 @@ class Watch:
         reporter: Reporter,
         keep: Checkpointer,
         resume_from: Checkpoint | None,
+        *,
+        previews: bool = True,
     ) -> None:
+        self.previews = previews
         self.job = job.gone_on_with(resume_from) if resume_from else job
         self.entry, self.reporter, self.keep = entry, reporter, keep
         self.turns, self.stopped, self.shown = entry.turns(), False, False
@@ -175,8 +224,9 @@ class Watch:
         if at_once or self.reporter.due:
             self.reporter.tell(**self.facts)
             self.shown = True
-            pixels = pictures.resize(step.picture(), self.size)
-            pictures.save(pixels, self.entry.preview, alpha=self.alpha)
+            if self.previews:
+                pixels = pictures.resize(step.picture(), self.size)
+                pictures.save(pixels, self.entry.preview, alpha=self.alpha)
 
     def heed(self, step: Step) -> None:
         """End the run where that is wished, unless it is at its end.

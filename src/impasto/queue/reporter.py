@@ -81,6 +81,10 @@ class Reporter:
         self.state = replace(self.state, seconds=seconds, **facts)
         self.entry.write_state(self.state)
 
+    def rested(self, seconds: float) -> None:
+        """Count time in which nothing was done as none of the work's."""
+        self.begun_s += seconds
+
     def note(self, words: str) -> None:
         """Tell a person something that they should know."""
         words = printable(" ".join(words.split()))
