@@ -136,7 +136,7 @@ def iterations(size: int, count: int) -> dict[str, float]:
     if found.prefers_bfloat16:
         ways["bfloat16"] = Ways(torch.bfloat16)
     job, evaluators = the_job(size=size), {}
-    subject = job._subject()
+    subject = job.subject()
     photograph = subject.photograph(job.size)
     for name, each in ways.items():
         network = network_of(job.backbone, job.config, each)

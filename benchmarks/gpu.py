@@ -55,7 +55,7 @@ def last_of(job: Job, resume_from: Step | None = None) -> Step:
 def evaluated(job: Job) -> Any:
     """The loss and its gradient at the photograph, slightly moved."""
     network = network_of(job.backbone, job.config, job.ways).to(job.device)
-    subject = job._subject()
+    subject = job.subject()
     photograph = subject.photograph(job.size)
     window_px = SMALLEST_SIDE_PX if job.plan.window_px else None
     regions = subject.regions(job.size)

@@ -90,6 +90,7 @@ def test_every_option_and_command_that_a_page_names_is_there(capsys):
         "texture",
         "rerun",
         "batch",
+        "video",
         "sweep",
         "explain",
         "evaluate",

@@ -18,6 +18,7 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 SMALLER = {
     "stylize": ["--size", "64", "--iterations", "5"],
     "rerun": ["--size", "72"],
+    "video": ["--size", "64", "--quality", "draft"],
     "batch": ["--size", "64", "--iterations", "2"],
     "sweep": ["--set", "size=64", "--set", "iterations=2"],
     "explain": ["--size", "48", "--set", "iterations=2", "--set", "quality=draft"],
@@ -40,6 +41,9 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("readme")
     PIL.Image.fromarray(data.coffee()).resize((96, 64)).save(folder / "photo.jpg")
     PIL.Image.fromarray(data.chelsea()).resize((96, 64)).save(folder / "painting.jpg")
+    wide = PIL.Image.fromarray(data.coffee()).resize((104, 64))
+    frames = [wide.crop((left, 0, left + 96, 64)) for left in (0, 2, 4)]
+    frames[0].save(folder / "clip.gif", save_all=True, append_images=frames[1:], duration=100)
     (folder / "photos").mkdir()
     PIL.Image.fromarray(data.astronaut()).resize((64, 64)).save(folder / "photos" / "her.jpg")
     return folder

@@ -44,11 +44,27 @@ def write_atomically(
     Raises:
         OSError: it can't be written; nothing is left behind then.
     """
+    with in_place_of(path, temporary) as there, there.open("wb") as file:
+        for part in (data,) if isinstance(data, bytes) else data:
+            file.write(part)
+
+
+@contextmanager
+def in_place_of(path: Path, temporary: Path | None = None) -> Iterator[Path]:
+    """A name beside path to write a file under, which then becomes path; or, after any failure,
+    path is as it was.
+
+    Args:
+        path: in a folder that exists; what is there is replaced.
+        temporary: as `write_atomically` has it.
+
+    Raises:
+        OSError: it can't be written; nothing is left behind then.
+    """
     temporary = temporary or path.with_name(f".impasto-{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("wb") as file:
-            for part in (data,) if isinstance(data, bytes) else data:
-                file.write(part)
+        yield temporary
+        with temporary.open("rb+") as file:
             sync(file)
         temporary.replace(path)
     except BaseException:  # Ctrl-C too leaves nothing behind

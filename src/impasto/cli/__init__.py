@@ -26,6 +26,7 @@ from impasto.cli.studio import studio
 from impasto.cli.stylize import stylize
 from impasto.cli.sweep import sweep
 from impasto.cli.texture import texture
+from impasto.cli.video import video
 from impasto.errors import ImpastoError
 
 DEBUG = "IMPASTO_DEBUG"  # set it to see the traceback of an unexpected error
@@ -41,6 +42,7 @@ app.command(cls=Command)(texture)
 app.command(cls=Command)(batch)
 app.command()(resume)
 app.command()(rerun)
+app.command()(video)
 app.command()(sweep)
 app.command()(explain)
 app.command()(studio)

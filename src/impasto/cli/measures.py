@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +20,17 @@ from impasto.words import MEASURES
 if TYPE_CHECKING:
     from impasto.measure.appraise import Appraisal
     from impasto.measure.metrics import Measures
+    from impasto.video.steadiness import Steadiness
 
+FILM_HELP = {
+    "warping": "from the frame before carried along the motion, RMS where it is trusted",
+    "flicker": "the same difference, absolute, on average",
+    "trusted": "share of places whose motion can be trusted",
+    "contrast": "standard deviation of a frame's luma",
+    "drift_mean": "of luma over a shot, beyond the original's; the most of any",
+    "drift_contrast": "likewise of contrast, as a share",
+    "drift_sharpness": "likewise of the mean gradient, as a share",
+}
 LARGER_IS_BETTER = ("ssim",)
 
 Content = Annotated[
@@ -37,15 +48,27 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 
 def evaluate(
-    picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="The result.")],
-    content: Content = None,
+    picture: Annotated[
+        Path, typer.Argument(metavar="PICTURE", help="The result: a picture, or a film.")
+    ],
+    content: Annotated[
+        Path | None,
+        typer.Option(
+            "--content", "-c", metavar="PHOTO", help="The photograph, or the clip of a film."
+        ),
+    ] = None,
     style: Style = None,
     size: Size = 1024,
+    begin_s: Annotated[
+        float,
+        typer.Option("--from", metavar="SECONDS", min=0, help="Where in its clip a film begins."),
+    ] = 0.0,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a picture against its photograph and its painting.
+    """Measure a picture against its photograph and its painting, or a film against its clip.
 
     [dim]impasto evaluate out.png --content photo.jpg --style painting.jpg[/dim]
+    [dim]impasto evaluate out.mp4 --content clip.mp4[/dim]
 
     What each number says, and what it does not: docs/measures.md.
     """
@@ -53,6 +76,11 @@ def evaluate(
     from impasto.measure.appraise import Appraiser
 
     _check_wanted(content, style)
+    if _is_film(picture, content):
+        _evaluate_film(picture, content, style, size, begin_s, as_json)
+        return
+    if begin_s:
+        raise ConfigError("--from with a picture", "a film is wanted")
     (appraisal,) = paced(map(Appraiser(content, style, size=size), [picture]), default())
     tell_notes([appraisal])
     if as_json:
@@ -66,6 +94,65 @@ def evaluate(
     console.print(numbers_table(appraisal.measures))
     if appraisal.measures.style:
         console.print(style_table(appraisal))
+
+
+def _is_film(picture: Path, content: Path | None) -> bool:
+    """Whether either is a film; or both are pictures that move, of which alone the first counts."""
+    from impasto.video.clip import is_clip, moves
+
+    if content is None:
+        return is_clip(picture)
+    return is_clip(picture) or is_clip(content) or (moves(picture) and moves(content))
+
+
+def _evaluate_film(
+    film: Path, content: Path | None, style: str | None, size: int, begin_s: float, as_json: bool
+) -> None:
+    """The same of a film, frame by frame."""
+    from impasto.job.threads import default, paced
+    from impasto.video.clip import open_clip
+    from impasto.video.steadiness import steadiness
+
+    if content is None:
+        raise ConfigError("a film without --content", "the clip that it was made from is wanted")
+    clips = open_clip(film, "film"), open_clip(content, "clip")
+    for note in dict.fromkeys(note for clip in clips for note in clip.notes):
+        typer.echo(printable(note), err=True)
+    begun = (steadiness(*clips, style, begin_s=begin_s, longest_px=size) for _ in range(1))
+    (found,) = paced(begun, default())
+    if as_json:
+        typer.echo(json.dumps(film_dict(found), indent=2))
+        return
+    console = console_on(sys.stdout)
+    height, width = found.size
+    where = f"{found.frames} frames in {found.shots} shots, measured at {width} x {height} px"
+    console.print(f"[bold]{escape(printable(film.name))}[/bold], {where}")
+    console.print(film_table(found))
+    if style is not None:
+        console.print("in the mean of some frames:")
+        console.print(numbers_table(found.painted))
+
+
+def film_table(found: Steadiness) -> Table:
+    """A line a number, that of the original beside it where there is one."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "film", "original"):
+        table.add_column(column, justify="right" if column else "left")
+    table.add_column("")
+    for name, words in FILM_HELP.items():
+        other = getattr(found, f"{name}_original", None)
+        beside = "" if other is None else f"{other:.4f}"
+        row = f"  {name.replace('_', ' ')}", f"{getattr(found, name):.4f}", beside
+        table.add_row(*row, f"[dim]{words}[/dim]")
+    return table
+
+
+def film_dict(found: Steadiness) -> dict[str, Any]:
+    """All of it, ready for JSON."""
+    painted = found.painted
+    numbers = {name: value(painted, name) for name in MEASURES} if painted.style else {}
+    known = {each.name: getattr(found, each.name) for each in fields(found)}
+    return {**known, "size": list(found.size), "painted": numbers}
 
 
 def compare(

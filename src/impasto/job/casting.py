@@ -491,6 +491,30 @@ def recoloured(scene: Scene, config: Config) -> Scene:
     return scene
 
 
+def as_seen(scene: Scene, photograph: Tensor, config: Config) -> Tensor:
+    """Another photograph (1, 3, H, W), such as a film's next frame, as a scene's network sees it.
+
+    Args:
+        scene: as from ``compose``, whose paintings stay what they are.
+        photograph: sRGB in [0, 1].
+        config: whose colours.
+    """
+    if scene.own_colours:
+        return color.grey(photograph)
+    if config.color == "painting":
+        match = (
+            color.match_covariance if config.color_match == "covariance" else color.match_histogram
+        )
+        target, alpha = palette(scene.paintings)
+        photograph = match(photograph, target, None, alpha)
+    return color.nearest_grey(photograph) if scene.grey else photograph
+
+
+def as_painted(scene: Scene, result: Tensor) -> Tensor:
+    """A finished picture (1, 3, H, W) as the pixels that were optimised, or nearly those."""
+    return color.grey(result) if scene.own_colours else result
+
+
 def coloured(paintings: Sequence[Painting]) -> bool:
     """Whether any of them has colours that could be recoloured to a photograph's."""
     return any(color.has_chroma(each.pixels, each.alpha) for p in paintings for each in p.pictures)

@@ -267,7 +267,7 @@ class Job:
         last = last.to(self.device) if last else None
         windows = self.windows or ((1, self.plan.window_px),)
         turns = [turn.after for turn in self.turns]
-        return optimize(network, self._subject(), self.size, self.config, last, windows, turns)
+        return optimize(network, self.subject(), self.size, self.config, last, windows, turns)
 
     def aimed(self, iteration: int) -> Job:
         """The same job with the scene and config that this iteration, counted from 1, has."""
@@ -278,7 +278,7 @@ class Job:
     def first(self) -> Tensor:
         """What the optimisation starts from, at the first scale, (1, 3, h, w), as steps show it."""
         scale, _ = self.scales[0]
-        return self._finish(self._subject().start(scale).to("cpu", copy=True))
+        return self._finish(self.subject().start(scale).to("cpu", copy=True))
 
     def in_windows(self, windows: Windows) -> Job:
         """The same job, computed in the windows of another run; memory may have changed since.
@@ -427,7 +427,7 @@ class Job:
     def _result(self, last: Step, history: list[dict[str, Any]], stopped: str | None) -> Result:
         pixels, aimed = last.pixels, self.aimed(last.iteration)
         if last.scale != self.size:  # stopped at a coarser scale
-            detail, around = aimed._subject().detail, self.config.around
+            detail, around = aimed.subject().detail, self.config.around
             pixels = enlarge(pixels.to(self.device), self.size, detail, around=around)
         pixels = aimed._finish(pixels.to("cpu", copy=True))
         alpha = self.photograph.alpha
@@ -440,11 +440,18 @@ class Job:
     def _finish(self, pixels: Tensor) -> Tensor:
         """The picture to show, of the pixels that were optimised, (1, 3, h, w) on the CPU."""
         original, size = self.scene.original, (pixels.shape[2], pixels.shape[3])
+        return self.finished(pixels, None if original is None else original.at(size))
+
+    def finished(self, pixels: Tensor, photograph: Tensor | None) -> Tensor:
+        """The picture to show, of pixels that were optimised, where this was photographed.
+
+        Both are (1, 3, h, w); the photograph is wanted where the result takes something of it.
+        """
+        size = (pixels.shape[2], pixels.shape[3])
         if self.scene.grey:  # as the loss saw them
             pixels = color.nearest_grey(pixels)
-        if original is None:
+        if photograph is None or self.scene.original is None:
             return pixels
-        photograph = original.at(size)
         if self.scene.own_colours:
             pixels = color.with_luminance(photograph, pixels)
         preserve = self.scene.preserved_at(size)
@@ -487,7 +494,8 @@ class Job:
             versions={"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
         )
 
-    def _subject(self) -> Subject:
+    def subject(self) -> Subject:
+        """Its pictures, for the loop."""
         return self.scene.subject(self.size, self.config, self.device)
 
 

@@ -16,6 +16,7 @@ from impasto.config import Size, scale_size
 from impasto.errors import PictureError, did_you_mean
 
 if TYPE_CHECKING:
+    from av import VideoFrame
     from PIL import Image
 
 Frame: TypeAlias = npt.NDArray[np.uint8]  # (height, width, 3), sRGB
@@ -53,13 +54,19 @@ def mp4(shots: Iterable[Shot], frames_per_s: int) -> bytes:
         stream.height, stream.width = first[0].shape[:2]
         for frame, ticks in chain([first], shots):
             for _ in range(ticks):
-                picture = av.VideoFrame.from_ndarray(frame, "rgb24")
-                picture = picture.reformat(
-                    format="yuv420p", dst_colorspace=BT709, dst_color_range=LIMITED_RANGE
-                )
-                film.mux(stream.encode(picture))
+                film.mux(stream.encode(yuv420p(frame)))
         film.mux(stream.encode(None))
     return buffer.getvalue()
+
+
+def yuv420p(frame: Frame) -> VideoFrame:
+    """A frame for encoders of video: half the colour resolution, BT.709's matrix."""
+    import av
+
+    picture = av.VideoFrame.from_ndarray(frame, "rgb24")
+    return picture.reformat(
+        format="yuv420p", dst_colorspace=BT709, dst_color_range=LIMITED_RANGE, threads=1
+    )
 
 
 def gif(shots: Iterable[Shot], frames_per_s: int) -> bytes:

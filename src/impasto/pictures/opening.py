@@ -36,18 +36,16 @@ def _missing(path: Path, what: str) -> PictureError:
     return PictureError(f"{what} does not exist", "", nearest_file(path) or "check the path")
 
 
-def read_bytes(path: Path, what: str) -> bytes:
-    """The whole of a regular file that is neither empty nor absurdly long."""
-    path, allowed = as_on_disk(path), f"allowed: a {READABLE_TEXT} file"
+def check_regular(path: Path, what: str, allowed: str) -> int:
+    """Make sure that a path is a regular file that isn't empty; its size in bytes.
+
+    Before it is opened: a pipe or a device would block or never end.
+
+    Raises:
+        PictureError: it is missing, a folder, a device, empty, or may not be looked at.
+    """
     try:
-        status = path.stat()  # before opening: a pipe or a device would block or never end
-        if stat.S_ISDIR(status.st_mode):
-            raise PictureError(f"{what} is a folder", allowed, "name a picture inside it")
-        if not stat.S_ISREG(status.st_mode):
-            raise PictureError(f"{what} is a device or a pipe", allowed, "save it to a file first")
-        if status.st_size > MAX_FILE_BYTES:
-            raise PictureError(f"{what} is {status.st_size / 1e9:.1f} GB", allowed, "convert it")
-        data = path.read_bytes()
+        status = path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _missing(path, what) from error
     except PermissionError as error:
@@ -55,7 +53,29 @@ def read_bytes(path: Path, what: str) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
         given = f"{what} cannot be read: {reason(error)}"
         raise PictureError(given, allowed, "check the path") from error
-    if not data:
+    if stat.S_ISDIR(status.st_mode):
+        raise PictureError(f"{what} is a folder", allowed, "name a picture inside it")
+    if not stat.S_ISREG(status.st_mode):
+        raise PictureError(f"{what} is a device or a pipe", allowed, "save it to a file first")
+    if not status.st_size:
+        raise PictureError(f"{what} is empty (0 bytes)", allowed, "copy or download it again")
+    return status.st_size
+
+
+def read_bytes(path: Path, what: str) -> bytes:
+    """The whole of a regular file that is neither empty nor absurdly long."""
+    path, allowed = as_on_disk(path), f"allowed: a {READABLE_TEXT} file"
+    size_bytes = check_regular(path, what, allowed)
+    if size_bytes > MAX_FILE_BYTES:
+        raise PictureError(f"{what} is {size_bytes / 1e9:.1f} GB", allowed, "convert it")
+    try:
+        data = path.read_bytes()
+    except PermissionError as error:
+        raise PictureError(f"{what} may not be read", "", "check its permissions") from error
+    except OSError as error:
+        given = f"{what} cannot be read: {reason(error)}"
+        raise PictureError(given, allowed, "check the path") from error
+    if not data:  # it has been emptied since, or is of a kind that has no size, as in /proc
         raise PictureError(f"{what} is empty (0 bytes)", allowed, "copy or download it again")
     return data
 

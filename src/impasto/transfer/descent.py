@@ -34,6 +34,8 @@ ADAM_EPSILON = 1e-8  # of the largest root, since losses, and so gradients, come
 TINY = torch.finfo(torch.float32).tiny
 STALLED = "no step lowers the loss any more: done at this size"
 
+LENGTH = "length"  # in a state of `alike`: the inverse Hessian's scale, by gradients in no unit
+
 State = Mapping[str, Any]  # flat: tensors, never changed in place, and what JSON holds exactly
 
 
@@ -167,6 +169,8 @@ class LBFGS:
         """Minus the inverse Hessian's estimate times the gradient, by the two-loop recursion."""
         if not self.pairs:
             direction = self.precondition(gradient)
+            if self.precondition.scale is not None:
+                return direction.neg_()
             return direction.mul_(-FIRST_STEP / root_mean_square(direction))
         q, factors = gradient, []
         for s, y in reversed(self.pairs):
@@ -206,8 +210,14 @@ class LBFGS:
         self.precondition.forget_length()
 
     def inherit(self, state: State) -> None:
-        """Begin with what one at a coarser scale, which gave this state, knew of curvature."""
+        """Begin with what one for another function, which gave this state, knew of curvature.
+
+        At a coarser scale, or for another aim, that is where there is much; of one for the next
+        frame of a film (``alike``) also how long a step is.
+        """
         self.precondition.inherit(state)
+        if LENGTH in state:
+            self.precondition.scale = state[LENGTH] * self.unit
 
     def state(self) -> State:
         known = {"unit": self.unit, "converged": self.converged, "pairs": len(self.pairs)}
@@ -317,6 +327,13 @@ class Adam(FirstOrder):
     def restore(self, state: State) -> None:
         super().restore(state)
         self.mean, self.square, self.steps = state["mean"], state["square"], state["steps"]
+
+
+def alike(state: State) -> State:
+    """What of a minimiser's state holds for a function much like its own: curvature, no pairs."""
+    known = {name: value for name, value in state.items() if name in ("pre.steps", "pre.changes")}
+    scale = state.get("pre.scale")
+    return {**known, LENGTH: scale / state["unit"]} if scale else known
 
 
 def largest_entry(gradient: Tensor) -> float:

@@ -22,10 +22,12 @@ from impasto.pictures.color import nearest_grey
 from impasto.transfer.descent import Point
 from impasto.transfer.losses import (
     DISTANCES,
+    Anchor,
     Features,
     Objective,
     RegionTarget,
     Tally,
+    departure,
     depicted,
     objective,
     total_variation,
@@ -35,6 +37,9 @@ from impasto.transfer.tiles import Box, positions_of
 from impasto.transfer.walk import Network, blank, folded, walk
 
 T = TypeVar("T")
+
+Wanted = Mapping[int, Mapping[str, Moments]]
+"""By the identity of a region's list of styles, and by layer, the moments that it is to have."""
 
 SEAMLESS_MARGIN = 0.1  # of a tile's side: nearer to the border a photograph counts less and less
 
@@ -163,18 +168,19 @@ def objective_of(
     config: Config,
     window_px: int | None,
     visible: Tensor | None = None,
+    wanted: Wanted | None = None,
 ) -> Objective:
     """The loss at one scale, from the photograph (1, 3, H, W) and the paintings at that scale.
 
     Where the photograph is not ``visible``, (1, 1, H, W) in [0, 1], nothing of it counts.
+    ``wanted`` is what the paintings were found to have; None is looked at here.
     """
     style = [layer for layer, _ in config.style_layers]
     content = [layer for layer, _ in config.content_layers]
-    paintings = network.bordered()
     where = [both(region.where, visible) for region in regions]
     maps, found = look(network, photograph, window_px, maps=content, moments=style, where=where)
-    styles = {id(each.styles): each for each in regions}
-    wanted = {key: style_of(paintings, each, config, window_px) for key, each in styles.items()}
+    if wanted is None:
+        wanted = wanted_of(network, regions, config, window_px)
     parts = [
         RegionTarget(
             region.name,
@@ -191,6 +197,15 @@ def objective_of(
     depicts = depicted(photograph, visible)
     loss = objective(maps, parts, config, shares, counted, depicts)
     return replace(loss, visible=visible)
+
+
+def wanted_of(
+    network: Network, regions: Sequence[Region], config: Config, window_px: int | None
+) -> Wanted:
+    """What the paintings of regions have, each list of them looked at once."""
+    paintings = network.bordered()
+    styles = {id(each.styles): each for each in regions}
+    return {key: style_of(paintings, each, config, window_px) for key, each in styles.items()}
 
 
 def both(one: Tensor | None, other: Tensor | None) -> Tensor | None:
@@ -260,6 +275,8 @@ class Evaluator:
         preserve: where the picture stays the photograph, (1, 1, H, W) in [0, 1]; None is nowhere.
         visible: where it counts, likewise; None is everywhere.
         grey: whether what is looked at is the nearest grey picture.
+        wanted: as in ``objective_of``.
+        anchor: where the picture comes from, if it does.
     """
 
     def __init__(
@@ -272,25 +289,34 @@ class Evaluator:
         preserve: Tensor | None = None,
         visible: Tensor | None = None,
         grey: bool = False,
+        wanted: Wanted | None = None,
+        anchor: Anchor | None = None,
     ) -> None:
         self.network = network.going_around(config.around) if config.tileable else network
         self.window_px = window_px
-        self.preserved = None if preserve is None else (photograph, preserve)
-        self.grey = grey
-        self.objective = objective_of(self.network, photograph, regions, config, window_px, visible)
+        # Pictures that stay as they are where a mask says so, the last over those before it.
+        self.kept = [] if anchor is None else [(anchor.picture, anchor.held)]
+        self.kept += [] if preserve is None else [(photograph, preserve)]
+        self.grey, self.anchor = grey, anchor
+        self.objective = objective_of(
+            self.network, photograph, regions, config, window_px, visible, wanted
+        )
 
     def __call__(self, x: Tensor) -> Point:
         shown = nearest_grey(x) if self.grey else x
-        if self.preserved is not None:
-            photograph, preserve = self.preserved
-            shown = torch.lerp(shown, photograph, preserve)
+        for picture, where in self.kept:
+            shown = torch.lerp(shown, picture, where)
         point = point_at(self.network, self.objective, shown, self.window_px)
-        gradient = point.gradient
-        if self.preserved is not None:
-            gradient = gradient * (1 - preserve)
+        gradient, losses = point.gradient, dict(point.losses)
+        if self.anchor is not None:
+            gone, by_shown = departure(shown, self.anchor)
+            losses["departure"] = self.anchor.weight * gone
+            gradient = gradient.add(by_shown, alpha=self.anchor.weight)
+        for _, where in self.kept:
+            gradient = gradient * (1 - where)
         if self.grey:
             gradient = nearest_grey(gradient)
-        return replace(point, x=x.detach(), gradient=gradient)
+        return Point(x.detach(), losses, sum(losses.values()), gradient)
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

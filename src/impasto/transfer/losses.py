@@ -48,7 +48,39 @@ FLATNESS = 0.02
 PLAIN = 1e-3  # of the energy: less variance than this is a plain picture, not a unit to divide by
 
 
+LEAST_VARIANCE = 1e-4  # of a picture of one colour, that a departure is a fraction of: 1 % contrast
+
 StyleDistance = Callable[[Moments], Tensor]  # a scalar
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """Where a picture comes from, such as the frame of a film before it, and how firmly.
+
+    Attributes:
+        picture: (1, 3, H, W), that one carried to where its things are now.
+        trust: how far each pixel can be trusted to come from there, (1, 1, H, W) in [0, 1].
+        held: where the picture is that one and stays it, likewise.
+        weight: of the departure in the loss.
+    """
+
+    picture: Tensor
+    trust: Tensor
+    held: Tensor
+    weight: float
+
+
+def departure(x: Tensor, anchor: Anchor) -> tuple[float, Tensor]:
+    """How far a picture (1, 3, H, W) has gone from where it comes from, and its gradient.
+
+    The mean squared difference of pixels that can be trusted, as a fraction of the variance of the
+    picture that it comes from: Ruder, Dosovitskiy & Brox 2016, equation 7, in units of ours.
+    """
+    variance = max(float(anchor.picture.var(dim=(2, 3)).mean()), LEAST_VARIANCE)
+    step = x - anchor.picture
+    weighed = step * anchor.trust
+    scale = 1 / (variance * x.numel())
+    return float((weighed * step).sum()) * scale, weighed.mul_(2 * scale)
 
 
 def total_variation(

@@ -1,0 +1,172 @@
+"""A shot, painted frame by frame: each from where the things of earlier ones are now.
+
+Ruder, Dosovitskiy & Brox 2016, with three changes. What stands still and is painted well stays the
+very bytes that it is: a term of the loss alone would let it creep, and sharpen, over hundreds of
+frames. What is new is free until it is painted as well as the rest. And a thing whose light has
+changed since it was painted is let go, though nothing moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+from impasto.config import Config
+from impasto.job.following import Following, Origin
+from impasto.video.flow import Motion, carried, long_trust, motion
+from impasto.video.source import Pixels
+
+# How many frames back origins are looked for, nearest first: a thing that was hidden meanwhile
+# comes back as it was. Each costs a flow there and back.
+LOOK_BACK = (1, 4, 16)
+ENOUGH = 0.002  # of a frame's area: where less of it is of unknown origin, no farther one is asked
+MATURE = 12  # iterations after which a place is painted as well as the rest
+NOISE_PX = 9  # side of the square in which the light of two photographs is compared
+SAME_LIGHT, OTHER_LIGHT = 4 / 255, 10 / 255  # difference of means up to which, and from which on
+WEIGHT = 3.0  # of the departure from the last frame in the loss
+FEW, MORE = 2, 4  # iterations of a frame, and where much of it is new
+MUCH = 0.1  # of a frame's area
+STILL = 0.998  # of a frame's area that is held: then nothing is painted
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A finished frame, and what later ones want to know of it.
+
+    Attributes:
+        photograph: (H, W, 3) uint8, sRGB.
+        picture: (1, 3, H, W) uint8, the result.
+        seen: (1, 3, H, W) uint8, by pixel the photograph as it was when it was last painted.
+        age: (1, 1, H, W) uint8, by pixel how many iterations it was painted for.
+    """
+
+    photograph: Pixels
+    picture: Tensor
+    seen: Tensor
+    age: Tensor
+
+    @classmethod
+    def first(cls, photograph: Pixels, picture: Tensor, iterations: int) -> Painted:
+        """A shot's first frame, which comes from nowhere; the picture in [0, 1]."""
+        height, width = photograph.shape[:2]
+        age = torch.full((1, 1, height, width), min(iterations, 255), dtype=torch.uint8)
+        return cls(photograph, to_bytes(picture), as_tensor(photograph), age)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """Where a frame comes from.
+
+    Attributes:
+        origin: for the painting.
+        seen: (1, 3, H, W) in [0, 1], as ``Painted.seen``, carried along.
+        kept: (1, 1, H, W) in [0, 1], how far each pixel is there still, in the same light.
+        age: (1, 1, H, W), for how many iterations that was painted.
+    """
+
+    origin: Origin
+    seen: Tensor
+    kept: Tensor
+    age: Tensor
+
+
+def paint(
+    manner: Following, photograph: Pixels, earlier: Sequence[Painted], config: Config
+) -> tuple[Painted, int]:
+    """Paint a shot's next frame; how many iterations it took, 0 where nothing has changed.
+
+    Args:
+        manner: of the shot.
+        photograph: (H, W, 3) uint8, sRGB.
+        earlier: frames of the shot, the last first, up to the largest of LOOK_BACK.
+        config: the shot's, but for the weights of content and style.
+    """
+    traced = trace(photograph, earlier)
+    origin, iterations = traced.origin, iterations_for(traced)
+    if iterations:
+        pixels = manner.paint(unit(as_tensor(photograph)), origin, WEIGHT, iterations, config)
+    else:
+        pixels = origin.picture
+    held = origin.held
+    seen = torch.lerp(unit(as_tensor(photograph)), traced.seen, held)
+    age = torch.where(held > 0, traced.age, traced.age * traced.kept + iterations)
+    age = age.round().clamp(0, 255).to(torch.uint8)
+    return Painted(photograph, to_bytes(pixels), to_bytes(seen), age), iterations
+
+
+def iterations_for(traced: Traced) -> int:
+    """By how much of a frame is new."""
+    origin = traced.origin
+    if float(origin.held.mean()) >= STILL:
+        return 0
+    return MORE if float((1 - origin.trust).mean()) > MUCH else FEW
+
+
+def trace(photograph: Pixels, earlier: Sequence[Painted]) -> Traced:
+    """Find what of a frame was there before, in the nearest frame that shows it."""
+    here, none = unit(as_tensor(photograph)), torch.zeros(1, 1, *photograph.shape[:2])
+    found: list[tuple[Motion, Painted]] = []
+    trusts, shares = [none], [none]
+    for distance in dict.fromkeys(min(each, len(earlier)) for each in LOOK_BACK):
+        if float(sum(shares, none).mean()) < 1 - ENOUGH:
+            before = earlier[distance - 1]
+            way = motion(before.photograph, photograph)
+            found.append((way, before))
+            trusts.append(way.trust * alike(here, before, way))
+            shares = long_trust(trusts)
+    known = sum(shares, none).clamp(max=1)
+    picture, seen = here * (1 - known), here * (1 - known)
+    age, still = none, none
+    for share, (way, before) in zip(shares[1:], found, strict=True):
+        picture = picture + share * carried(unit(before.picture), way)
+        seen = seen + share * carried(unit(before.seen), way)
+        age = age + share * carried(unit(before.age), way) * 255
+        still = still + share * (way.field == 0).all(1, keepdim=True)
+    kept = known * unchanged(here, seen)
+    trust = kept * (age / MATURE).clamp(max=1)
+    held = ((still == 1) & (trust == 1)).to(here)
+    return Traced(Origin(picture.clamp(0, 1), known, trust, held), seen.clamp(0, 1), kept, age)
+
+
+def alike(here: Tensor, before: Painted, way: Motion) -> Tensor:
+    """1 where an earlier frame's photograph, carried here, looks as this one, and 0 elsewhere.
+
+    Where something moves too far for the flow to follow, it may say that nothing moved at all.
+    """
+    there = carried(unit(as_tensor(before.photograph)), way)
+    return (unchanged(here, there) > 0).to(here)
+
+
+def unchanged(here: Tensor, seen: Tensor) -> Tensor:
+    """How far the light is what it was, (1, 1, H, W) in [0, 1], noise left aside.
+
+    Args:
+        here: the photograph, (1, 3, H, W) in [0, 1].
+        seen: the one of which the picture was painted, likewise.
+    """
+    reach = NOISE_PX // 2
+    sides = [min(reach, here.shape[3] - 1)] * 2 + [min(reach, here.shape[2] - 1)] * 2
+    change = nnf.pad(here - seen, sides, mode="reflect")
+    means = nnf.avg_pool2d(change, (sides[2] * 2 + 1, sides[0] * 2 + 1), stride=1)
+    most = means.abs().amax(1, keepdim=True)
+    return ((OTHER_LIGHT - most) / (OTHER_LIGHT - SAME_LIGHT)).clamp(0, 1)
+
+
+def as_tensor(pixels: Pixels) -> Tensor:
+    """(H, W, 3) uint8 as (1, 3, H, W) uint8."""
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].contiguous()
+
+
+def unit(values: Tensor) -> Tensor:
+    """Bytes as float32 in [0, 1]."""
+    return values.to(torch.float32) / 255
+
+
+def to_bytes(picture: Tensor) -> Tensor:
+    """A picture in [0, 1] as bytes."""
+    return (picture * 255).round().clamp(0, 255).to(torch.uint8)
