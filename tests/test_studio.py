@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +35,9 @@ from impasto.errors import ConfigError, ImpastoError, QueueError
 from impasto.job.order import Order
 from impasto.queue.store import Limits, Queue
 from impasto.queue.task import STATUSES, State
-from impasto.studio import brush, lines, parts, routes, views
+from impasto.studio import brush, gallery_tab, lines, parts, routes, views
 from impasto.studio.access import Access, access, parse
-from impasto.studio.desk import AS_PHOTOGRAPHED, SAME_COLOUR, Desk, Wanted
+from impasto.studio.desk import AS_PHOTOGRAPHED, SAME_COLOUR, Desk, Wanted, ticket
 from impasto.studio.forecast import duration
 from impasto.studio.server import Settings, listening, opened
 from impasto.studio.widgets import CHOICES, LABELS, MAIN, MORE, said, spelling, widget
@@ -45,6 +46,7 @@ from test_image_helpers import quick
 from test_image_reading import BAD_FILES
 
 PATIENCE_S = 120
+UPLOAD_BYTES = 3_000_000
 QUICK = {"size": 64, "quality": "draft"}
 HOSTILE = '<img src=x onerror=alert(1)>"&.png'
 
@@ -184,6 +186,7 @@ def test_the_python_lines_ask_for_the_same(monkeypatch):
 
 def test_another_host_wants_a_password_or_a_word(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("IMPASTO_STUDIO_PASSWORD", raising=False)
+    monkeypatch.setattr("impasto.studio.server.serve", lambda *_, **__: None)
     err = impasto(capsys, "studio", "--host", "0.0.0.0", status=2).err
     assert "--password-file" in err
     assert "--open" in err
@@ -212,6 +215,7 @@ def test_passwords_that_are_none_are_refused(text):
 
 def test_without_gradio_there_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("impasto.studio.server.opened", lambda _: pytest.fail("it was opened"))
     err = impasto(capsys, "studio", status=2).err
     assert err.count("\n") == 1
     assert "pip install 'impasto[studio]'" in err
@@ -235,11 +239,14 @@ def desk(tmp_path):
     return Desk(Queue(tmp_path / "studio"))
 
 
-@pytest.fixture
-def photo(tmp_path):
-    path = tmp_path / "photo.png"
+def coffee(path):
     PIL.Image.fromarray(data.coffee()).resize((96, 64)).save(path)
     return path
+
+
+@pytest.fixture
+def photo(tmp_path):
+    return coffee(tmp_path / "photo.png")
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
@@ -307,6 +314,55 @@ def test_a_sweep_is_a_job_for_each_cell_and_a_bad_value_none_at_all(desk, photo)
     assert made[1][1] == "Strength 0.2, stroke size 2"
 
 
+def test_a_batch_is_a_job_for_each_photograph_and_no_more_than_fifty(desk, photo):
+    kept = [desk.keep(photo, f"{number}.png") for number in range(3)]
+    wanted = Wanted(kept[0], {"charcoal": 1.0}, QUICK)
+    made = desk.batch(kept, wanted)
+    assert [entry.task.order.photo for entry, _ in made] == kept
+    assert len({entry.task.group for entry, _ in made}) == 1
+    assert [label for _, label in made] == ["0", "1", "2"]
+    for photos in ([], kept * 17):
+        with pytest.raises(ConfigError, match="1 to 50"):
+            desk.batch(photos, wanted)
+    assert len(desk.queue.entries()) == 3
+
+
+def test_a_picture_again_differs_in_its_size_alone(desk, photo):
+    kept = desk.keep(photo, "photo.png")
+    entry = desk.paint(Wanted(kept, {"charcoal": 1.0}, {**QUICK, "seed": 7}))
+    again = desk.larger(entry, 256)
+    assert again.task.parent == entry.id
+    assert again.config == replace(entry.config, size=256)
+    assert replace(again.task.order, config=entry.config, target=entry.result_path) == (
+        entry.task.order
+    )
+    assert desk.larger_forecast(entry, 256).size == (171, 256)
+
+
+def test_a_ticket_finds_what_came_in_and_nothing_else(desk, photo):
+    kept = desk.keep(photo, HOSTILE)
+    assert desk.kept(ticket(kept)) == kept
+    task = desk.paint(Wanted(kept, {"charcoal": 1.0}, QUICK)).folder / "task.json"
+    assert task.is_file()
+    up = f"../jobs/{task.parent.name}/task.json"
+    for wrong in ("", ".", "a/b", kept.parent.name, up, f"a/../{up}", str(photo), str(task)):
+        assert desk.kept(wrong) is None, wrong
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_what_is_there_or_on_its_way_is_not_asked_for_again(desk, photo, status):
+    kept = desk.keep(photo, "photo.png")
+    entry = desk.paint(Wanted(kept, {"charcoal": 1.0}, QUICK))
+    film = desk.more(entry, "film")
+    film.write_state(State(status=status, error="no room" if status == "failed" else ""))
+    box, _, _, asked, asked_report, _, timer = gallery_tab.made(desk, entry)
+    assert asked["visible"] == (status in ("failed", "stopped"))
+    assert asked["visible"] == (desk.more(entry, "film") != film)
+    assert asked_report["visible"]
+    assert timer["active"] == (status in ("waiting", "working", "paused"))
+    assert "no room" in box or status != "failed"
+
+
 def test_own_paintings_are_remembered_for_their_owner_only(tmp_path, photo):
     queue = Queue(tmp_path / "studio")
     ann, bob = Desk(queue, "ann"), Desk(queue, "bob")
@@ -341,13 +397,23 @@ def studio_in(folder, **settings):
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    with studio_in(tmp_path_factory.mktemp("studio")) as url:
+    with studio_in(tmp_path_factory.mktemp("studio"), limits=Limits(UPLOAD_BYTES)) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def client(url):
     return Client(url, verbose=False)
+
+
+@pytest.fixture(scope="module")
+def painted(client, tmp_path_factory):
+    """A picture that is there, and its photograph."""
+    photo = coffee(tmp_path_factory.mktemp("in") / "photo.png")
+    job = stylized(client, photo)
+    state = ended(client, job)
+    assert state["status"] == "done", state
+    return job, photo
 
 
 def stylized(client, photo, painting="charcoal", own=None, **settings):
@@ -371,10 +437,10 @@ def ended(client, job):
     raise AssertionError(state)
 
 
-def test_a_picture_by_the_endpoints_is_that_of_the_command_line(client, url, photo, folder, capsys):
-    job = stylized(client, photo)
-    state = ended(client, job)
-    assert state["status"] == "done", state
+def test_a_picture_by_the_endpoints_is_that_of_the_command_line(
+    client, url, painted, folder, capsys
+):
+    job, photo = painted
     result = Path(client.predict(job, api_name="/result"))
     impasto(capsys, "stylize", photo, "charcoal", "-o", "cli.png", "--size", 64, "--quality",
             "draft", "--bits", 16)  # fmt: skip
@@ -440,8 +506,8 @@ def test_jobs_are_steered_by_their_owners_hand_and_answer_no_other_page(client, 
         "gradio_api/file=FOLDER/jobs/JOB/task.json",
     ],
 )
-def test_files_are_given_out_by_their_few_names_only(client, url, photo, path, tmp_path_factory):
-    job = stylized(client, photo)
+def test_files_are_given_out_by_their_few_names_only(url, painted, path, tmp_path_factory):
+    job, _ = painted
     folder = tmp_path_factory.getbasetemp() / "studio0"
     answer = httpx.get(url + path.replace("JOB", job).replace("FOLDER", str(folder)))
     assert answer.status_code in (403, 404), answer.text
@@ -478,10 +544,9 @@ def test_users_do_not_see_each_others_jobs(tmp_path, photo):
             assert len(told) == (seen == 200)
 
 
-def test_film_and_measures_come_from_a_picture(client, url, photo, tmp_path_factory):
+def test_film_and_measures_come_from_a_picture(client, url, painted, tmp_path_factory):
     desk = Desk(Queue(tmp_path_factory.getbasetemp() / "studio0"))
-    job = stylized(client, photo)
-    ended(client, job)
+    job, _ = painted
     entry = desk.get(job)
     made = {kind: desk.more(entry, kind) for kind in ("film", "measures")}
     assert desk.more(entry, "film") == made["film"]  # not twice
@@ -495,6 +560,13 @@ def test_film_and_measures_come_from_a_picture(client, url, photo, tmp_path_fact
     seen = httpx.get(f"{url}studio/gallery").json()["pictures"]
     assert job in [each["id"] for each in seen]
     assert made["film"].id not in [each["id"] for each in seen]
+
+
+def test_an_upload_over_the_limit_is_answered_in_our_words(url):
+    for size, status in ((UPLOAD_BYTES, 200), (UPLOAD_BYTES + 1, 413)):
+        answer = httpx.post(f"{url}gradio_api/upload", files={"files": ("a.png", bytes(size))})
+        assert answer.status_code == status
+    assert "allowed: up to 3.0 MB" in answer.json()["error"]
 
 
 def test_a_photographs_view_is_upright_and_small(url, client, tmp_path):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 
+import numpy as np
 import PIL.Image
 import pytest
 from skimage import data
@@ -16,9 +18,12 @@ pytest.importorskip("playwright")
 from playwright.sync_api import expect, sync_playwright
 
 from impasto import pictures
-from impasto.queue.store import Queue
-from impasto.studio.desk import Desk
-from test_studio import BAD_FILES, HOSTILE, studio_in
+from impasto.queue.store import Limits, Queue
+from impasto.queue.task import State
+from impasto.studio import brush
+from impasto.studio.access import Access
+from impasto.studio.desk import Desk, Wanted
+from test_studio import BAD_FILES, HOSTILE, UPLOAD_BYTES, studio_in
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FOUND = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -32,18 +37,38 @@ LEAST_CONTRAST = 4.5  # WCAG 2.2, AA, of text
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The studio's own, and a photograph beside it."""
+    """The studio's own, with pictures that are there, and photographs beside it."""
     folder = tmp_path_factory.mktemp("browser")
-    PIL.Image.fromarray(data.coffee()).resize((192, 128)).save(folder / "coffee.png")
+    for name, image in (("coffee", data.coffee()), ("cat", data.chelsea())):
+        PIL.Image.fromarray(image).resize((192, 128)).save(folder / f"{name}.png")
+    finished(Desk(Queue(folder / "studio")), folder / "coffee.png", "coffee")
+    finished(Desk(Queue(folder / "studio")), folder / "cat.png", "cat")
     return folder
 
 
+def finished(desk, photo, name):
+    """A picture as if it had been painted."""
+    wanted = Wanted(desk.keep(photo, photo.name), {"charcoal": 1.0}, {"size": 128})
+    entry = desk.paint(wanted, name=name)
+    image = PIL.Image.open(photo).convert("L").convert("RGB").resize((128, 85))
+    image.save(entry.result_path)
+    entry.write_state(State(status="done", size=(85, 128), fraction=1.0, seconds=1.0))
+    return entry
+
+
 @pytest.fixture(scope="module")
-def open_page(folder):
+def browsers():
+    """The one browser, once there is a page."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def open_page(folder, browsers):
     """Opens the studio's page; at the end nobody else may have been asked for anything."""
-    asked, broken = [], []
-    with studio_in(folder / "studio") as url, sync_playwright() as playwright:
+    asked, broken, limits = [], [], Limits(UPLOAD_BYTES)
+    with studio_in(folder / "studio", limits=limits) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=FOUND, args=FLAGS)
+        browsers.append(browser)
 
         def page_of(viewport=WIDE, dark=False, context=None):
             scheme = "dark" if dark else "light"
@@ -69,7 +94,8 @@ def desk(folder):
 
 
 def pick(page, where, name):
-    """An option of a list."""
+    """An option of a list, once no other list is open."""
+    expect(page.get_by_role("option")).to_have_count(0)
     page.locator(f"{where} input").click()
     page.get_by_role("option", name=name, exact=True).click()
 
@@ -102,6 +128,32 @@ def press(page, verb):
 
 def tab(page, name):
     page.get_by_role("tab", name=name).click()
+
+
+def use_regions(page):
+    page.get_by_role("button", name="Regions: paint parts differently").click()
+    page.get_by_label("Use regions").check()
+    expect(page.locator("#mask-photo canvas").first).to_be_visible()
+    page.wait_for_timeout(1500)  # the editor draws its picture after it is there
+
+
+def stroke(page, where, begin, end):
+    """Draw a line with the brush, half way down, from one share of the width to another."""
+    canvas = page.locator(f"{where} canvas").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + begin * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + end * box["width"], y, steps=8)
+    page.mouse.up()
+
+
+def bring(page, button, *paths):
+    """Files, by a button that asks for them."""
+    with page.expect_file_chooser() as asked:
+        page.locator(button).click()
+    asked.value.set_files(paths)
 
 
 def test_upload_paint_watch_steer_stop_reload_go_on(open_page, folder, desk):
@@ -146,19 +198,9 @@ def test_upload_paint_watch_steer_stop_reload_go_on(open_page, folder, desk):
 
 def test_a_mask_is_painted_and_followed(open_page, folder, desk):
     page = open_page()
-    choose(page, folder)
-    page.get_by_role("button", name="Regions: paint parts differently").click()
-    page.get_by_label("Use regions").check()
-    canvas = page.locator("#mask-photo canvas").first
-    expect(canvas).to_be_visible()
-    page.wait_for_timeout(1500)  # the editor draws its picture after it is there
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x - 60, y)
-    page.mouse.down()
-    page.mouse.move(x + 60, y, steps=12)
-    page.mouse.up()
+    choose(page, folder, iterations=8)
+    use_regions(page)
+    stroke(page, "#mask-photo", 0.35, 0.65)
     pick(page, "#after-0", "Stays as photographed")
     page.click("#save-mask")
     expect(page.locator("#mask-file")).to_contain_text(".png")
@@ -171,9 +213,158 @@ def test_a_mask_is_painted_and_followed(open_page, folder, desk):
     assert apart[41:44, 56:72].mean() < 0.02 < apart[:8].mean()  # kept there, painted elsewhere
 
 
-def test_a_sweep_of_four_fills_cell_by_cell_and_gives_its_settings(open_page, folder):
+def test_a_mask_from_a_file_lies_on_its_photograph_and_the_paintings_own_is_followed(
+    open_page, folder, desk
+):
     page = open_page()
     choose(page, folder)
+    use_regions(page)
+    mask = np.zeros((128, 192, 3), np.uint8)
+    mask[:, :48] = brush.rgb(brush.COLOURS["Orange"])
+    PIL.Image.fromarray(mask).save(folder / "mask.png")
+    bring(page, "#load-mask", folder / "mask.png")
+    page.wait_for_timeout(1500)
+    stroke(page, "#mask-photo", 0.7, 0.8)
+    page.click("#save-mask")
+    with page.expect_download() as saved:
+        page.locator("#mask-file a").first.click()
+    saved.value.save_as(folder / "saved.png")
+    found = np.asarray(PIL.Image.open(folder / "saved.png").convert("RGB"))
+    assert (found[:, :48] == mask[:, :48]).all()  # as it was, after a stroke
+    assert set(brush.colours_in(found)) == {"Blue", "Orange", brush.REST_NAME}
+    assert (found[60:68, 140:150] == brush.rgb(brush.COLOURS["Blue"])).all()
+    pick(page, "#after-1", "The same colour in the painting")
+    page.click("#paint-button")
+    expect(page.locator("#message")).to_contain_text("nothing is painted on the painting")
+    page.locator("#mask-painting").get_by_label("Brush").first.click()
+    stroke(page, "#mask-painting", 0.4, 0.6)
+    page.wait_for_timeout(500)
+    pick(page, "#after-0", "The same colour in the painting")
+    pick(page, "#after-1", "The painting chosen above")
+    before = {entry.id for entry in desk.queue.entries()}
+    page.click("#paint-button")
+    page.wait_for_function(
+        "known => !known.includes(document.querySelector('impasto-view').getAttribute('job'))",
+        arg=[*before, "", None],
+    )
+    job = page.locator("impasto-view").get_attribute("job")
+    order = desk.get(job).task.order
+    desk.get(job).stop()
+    on_painting = np.asarray(PIL.Image.open(order.style_masks[0]).convert("RGB"))
+    assert brush.colours_in(on_painting) == ["Blue", brush.REST_NAME]
+    assert brush.COLOURS["Blue"] not in order.regions
+
+
+def test_a_batch_is_a_sheet_of_all_its_photographs(open_page, folder, desk):
+    page = open_page()
+    choose(page, folder, iterations=1)
+    tab(page, "Try many")
+    files = [folder / "coffee.png", folder / "cat.png"]
+    page.locator("#batch input[type=file]").set_input_files(files)
+    expect(page.locator("#batch")).to_contain_text("cat")
+    page.click("#batch-go")
+    cells = page.locator("impasto-sheet .cell")
+    expect(cells).to_have_count(2)
+    expect(cells.nth(1)).to_contain_text("cat")
+    expect(page.locator("impasto-sheet[data-done='2']")).to_be_visible(timeout=PATIENCE_MS)
+    ids = [cell.get_attribute("data-job") for cell in cells.all()]
+    assert [desk.get(each).task.order.photo.name for each in ids] == ["coffee.png", "cat.png"]
+
+
+def test_what_was_brought_is_there_after_a_reload(open_page, folder):
+    page = open_page()
+    choose(page, folder)
+    bring(page, "#own", folder / "cat.png")
+    first = page.locator("#paintings .card").first
+    expect(first).to_contain_text("cat")
+    page.reload()
+    expect(page.locator("#forecast")).to_contain_text("memory", timeout=PATIENCE_MS)
+    expect(page.locator("#photo img")).to_be_visible()  # chosen, and never painted
+    expect(first).to_contain_text("cat")
+    first.locator(".pick").click()
+    page.click("#forget")
+    expect(first).not_to_contain_text("cat")
+
+
+def test_a_phone_keeps_the_picture_in_sight_while_it_is_steered(open_page, folder, desk, request):
+    wanted = Wanted(desk.keep(folder / "coffee.png", "coffee.png"), {"charcoal": 1.0})
+    entry = desk.paint(wanted)
+    entry.pause()
+    request.addfinalizer(entry.stop)
+    page = open_page(PHONE)
+    mini, slider = page.locator("impasto-view .mini"), page.locator("#set-strength")
+    slider.scroll_into_view_if_needed()
+    expect(mini).to_be_in_viewport(ratio=0.99)
+    expect(mini.locator("img")).to_have_attribute("src", re.compile(r"/photo\.jpg"))
+    expect(mini).to_contain_text("Paused")
+    for each in ("#set-strength input[type=range]", "#set-color input", "#example"):
+        page.locator(each).focus()  # never under it
+        box, over = page.locator(each).bounding_box(), mini.bounding_box()
+        assert over is None or box["y"] + box["height"] <= over["y"], each
+    mini.click()
+    expect(page.locator("impasto-view impasto-compare")).to_be_in_viewport(ratio=0.9)
+    expect(mini).to_be_hidden()
+    page.set_viewport_size(WIDE)
+    slider.scroll_into_view_if_needed()
+    expect(mini).to_be_hidden()
+    assert page.locator("#paint-right").bounding_box()["y"] >= 0
+
+
+def test_a_file_over_the_limit_is_refused_before_it_is_sent(open_page, tmp_path):
+    page, sent = open_page(), []
+    page.on("request", lambda request: sent.append(request.url))
+    path = tmp_path / "large.png"
+    path.write_bytes(bytes(UPLOAD_BYTES + 1))
+    line = "'large.png' has 3.0 MB; allowed: up to 3.0 MB; save it smaller, or as a JPEG"
+    page.locator("#photo input[type=file]").set_input_files(path)
+    expect(page.get_by_role("alert").filter(has_text=line)).to_be_visible()
+    page.click("#example")
+    bring(page, "#own", path)
+    expect(page.locator(".too-large")).to_have_text([line])
+    assert not [each for each in sent if "/upload" in each]
+
+
+def test_two_users_sign_in_and_see_their_own_alone(open_page, browsers, folder, tmp_path):
+    open_page().close()  # the browser is there
+    queue, admitted = Queue(tmp_path), Access({"ann": "password a", "bob": "password b"})
+    for name in admitted.users:
+        finished(Desk(queue, name), folder / "cat.png", f"a cat of {name}'s")
+    with studio_in(tmp_path, access=admitted) as url:
+        for name, password in admitted.users.items():
+            context = browsers[0].new_context()
+            page = context.new_page()
+            page.goto(url)
+            page.get_by_label("username").fill(name)
+            page.get_by_label("password").fill("password c")
+            page.get_by_role("button", name="Login").click()
+            expect(page.get_by_text("Incorrect")).to_be_visible()
+            page.get_by_label("username").fill(name)
+            page.get_by_label("password").fill(password)
+            page.get_by_role("button", name="Login").click()
+            tab(page, "Gallery")
+            expect(page.locator("impasto-gallery .cell")).to_have_count(1)
+            expect(page.locator("impasto-gallery .cell")).to_contain_text(f"{name}'s")
+            context.close()
+
+
+def test_a_picture_again_larger_is_said_and_begun(open_page, desk):
+    page = open_page()
+    tab(page, "Gallery")
+    page.locator("impasto-gallery .cell").first.click()
+    page.get_by_role("button", name="Again, larger").click()
+    pick(page, "#larger-size", "256 px")
+    expect(page.locator("#larger-line")).to_contain_text("256 ×", timeout=PATIENCE_MS)
+    page.click("#larger")
+    reached(page, "waiting", "working")
+    job = desk.get(page.locator("impasto-view").get_attribute("job"))
+    job.stop()
+    assert job.config.size == 256
+    assert job.task.parent
+
+
+def test_a_sweep_of_four_fills_cell_by_cell_and_gives_its_settings(open_page, folder):
+    page = open_page()
+    choose(page, folder, iterations=2)
     tab(page, "Try many")
     pick(page, "#sheet-size", "128 px")
     pick(page, "#vary-2", "Stroke size")
@@ -187,7 +378,18 @@ def test_a_sweep_of_four_fills_cell_by_cell_and_gives_its_settings(open_page, fo
     expect(page.locator("#set-style-scale input[type=number]")).to_have_value("2")
 
 
+def all_ended(desk):
+    """Wait until nothing is at work that would add a picture."""
+    until_s = time.monotonic() + PATIENCE_MS / 1000
+    while time.monotonic() < until_s:
+        if all(entry.state().ended for entry in desk.queue.entries()):
+            return
+        time.sleep(0.1)
+    raise AssertionError("a job has not ended")
+
+
 def test_the_gallery_on_a_phone(open_page, desk):
+    all_ended(desk)
     page = open_page(PHONE, dark=True)
     tab(page, "Gallery")
     cells = page.locator("impasto-gallery .cell")
@@ -276,10 +478,10 @@ def test_everything_has_a_name_a_focus_and_a_contrast(open_page, dark):
 
 
 def test_the_page_stays_within_any_window(open_page):
+    page = open_page()
     for width in (320, 390, 700, 1000):
-        page = open_page({"width": width, "height": 800})
+        page.set_viewport_size({"width": width, "height": 800})
         for name in ("Paint", "Try many", "Gallery"):
             tab(page, name)
             page.wait_for_timeout(200)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (width, name)
-        page.close()

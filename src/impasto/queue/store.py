@@ -145,11 +145,7 @@ class Queue:
         with saying(f"'{name}' cannot be read"):
             size = len(data) if isinstance(data, bytes) else data.stat().st_size
             if size > limit:
-                raise QueueError(
-                    f"'{name}' has {megabytes(size)}",
-                    f"allowed: up to {megabytes(limit)}",
-                    "save it smaller, or as a JPEG",
-                )
+                raise too_large(name, megabytes(size), limit)
             return data if isinstance(data, bytes) else data.read_bytes()
 
     # Jobs.
@@ -427,6 +423,18 @@ def saying(what: str) -> Iterator[None]:
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
         why = getattr(error, "strerror", None) or error
         raise QueueError(f"{what}: {why}", "", "free some space, or check the folder") from error
+
+
+def too_large(name: str, size: str, limit: int) -> QueueError:
+    """What is said of a file that is over the limit.
+
+    Args:
+        name: its own, for people.
+        size: as ``megabytes`` has it.
+        limit: in bytes.
+    """
+    allowed = f"allowed: up to {megabytes(limit)}"
+    return QueueError(f"'{name}' has {size}", allowed, "save it smaller, or as a JPEG")
 
 
 def megabytes(size: int) -> str:

@@ -19,6 +19,7 @@ def wire(desk_of: Any) -> None:
     with gr.Column(visible=False):
         photo = parts.photograph("api-photo", "Photograph")
         painting = gr.Textbox(
+            "",
             label="Painting",
             info="Built-in styles' names, parted by commas; left empty where a file is given.",
         )
@@ -32,13 +33,13 @@ def wire(desk_of: Any) -> None:
     def stylize(
         request: gr.Request,
         photo: Any,
-        painting: str,
-        own: Any,
-        strength: float,
-        style_scale: float,
-        quality: str,
-        size: str,
-        color: str,
+        painting: str = "",
+        own: Any = None,
+        strength: float | None = None,
+        style_scale: float | None = None,
+        quality: str | None = None,
+        size: str | None = None,
+        color: str | None = None,
     ) -> str:
         """Repaint a photograph in the manner of a painting; gives the job's id at once.
 

@@ -29,6 +29,7 @@ VIEW_PX = 1024  # longer side at which a photograph is looked at when it comes i
 SHELVES = "shelves"  # a folder for each person's list of paintings
 KEPT_BITS = 16  # a channel, of every result: a TIFF of 16 bits is then what it says
 MOST_AT_ONCE = 50  # photographs of a batch
+NONE_CAME = "failed", "stopped"  # of a film, a report or measures, which is begun anew then
 FILM = ".mp4", ".gif"  # where PyAV is, and where not
 # What a region can take after, besides a painting by its id.
 AS_CHOSEN, SAME_COLOUR, AS_PHOTOGRAPHED = "as chosen", "same colour", "as photographed"
@@ -89,6 +90,11 @@ class Desk:
             parts = (error.given, error.allowed, error.hint)
             raise type(error)(*(part.replace(str(path), name) for part in parts)) from error
         return self.queue.keep(path, name)
+
+    def kept(self, ticket: str) -> Path | None:
+        """The picture that came in and has this ticket; None where there is none any more."""
+        path, inputs = (self.queue.inputs / ticket).resolve(), self.queue.inputs.resolve()
+        return path if path.parent.parent == inputs and path.is_file() else None
 
     def example(self) -> tuple[Path, str]:
         """A photograph and a painting's id, for who has none at hand."""
@@ -313,7 +319,7 @@ class Desk:
             ImpastoError: of its children the one that fits.
         """
         there = self.made_of(entry, kind)
-        if there and there.state().status != "failed":
+        if there and there.state().status not in NONE_CAME:
             return there
         order = replace(entry.task.order, config=entry.task.order.config)
         if kind == kinds.FILM:
@@ -405,6 +411,11 @@ class Desk:
             else:
                 found[name] = painting.id if painting else usual
         return found
+
+
+def ticket(kept: Path) -> str:
+    """What a browser remembers a picture by that came in, without where this machine has it."""
+    return f"{kept.parent.name}/{kept.name}"
 
 
 def new_group(kind: str) -> str:

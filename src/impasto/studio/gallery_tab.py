@@ -13,7 +13,7 @@ from impasto import pictures
 from impasto.errors import ImpastoError
 from impasto.queue.entry import Entry
 from impasto.studio import kinds, lines, paint_tab, parts, views
-from impasto.studio.desk import Desk, parsed
+from impasto.studio.desk import NONE_CAME, Desk, parsed
 from impasto.studio.paint_tab import Paint
 from impasto.studio.parts import PRIVATE, told
 from impasto.studio.widgets import SIZES_PX, said
@@ -21,6 +21,7 @@ from impasto.words import MEASURES
 
 LOOK_EVERY_S = 1.0
 LARGER_PX = 1024
+RECIPE_LINES = 20  # that are seen of a recipe at once; it scrolls
 NAMES = {kinds.FILM: "The film", kinds.EXPLAIN: "The report", kinds.MEASURES: "The measures"}
 AGAIN = (
     "This picture was steered, and a plain command does not repeat that. Download it as PNG; "
@@ -51,6 +52,17 @@ class Gallery:
     message: gr.HTML
     timer: gr.Timer
 
+    @property
+    def of_it(self) -> list[Any]:
+        """What ``made`` fills."""
+        boxes, buttons = (self.film_box, self.report, self.numbers), self.more
+        return [*boxes, *buttons.values(), self.timer]
+
+    @property
+    def more(self) -> dict[str, gr.Button]:
+        """The buttons that ask for more, by what they ask for."""
+        return {kinds.FILM: self.film, kinds.EXPLAIN: self.explain, kinds.MEASURES: self.measure}
+
 
 def build() -> Gallery:
     """Lay the tab out."""
@@ -58,57 +70,53 @@ def build() -> Gallery:
     shown = parts.own("impasto-gallery", {"chosen": ""}, "pictures")
     with gr.Column(visible=False, elem_id="of-one") as box:
         take = gr.Button("Paint with these settings", variant="primary", elem_id="take")
-        with gr.Accordion("Again, larger", open=False):
-            sizes = [(f"{side} px", side) for side in SIZES_PX]
-            size = gr.Dropdown(sizes, value=LARGER_PX, label="Longer side", elem_id="larger-size")
-            larger_line = parts.line("larger-line")
-            larger = gr.Button("Paint it at this size", elem_id="larger")
-        with gr.Accordion("Its film", open=False):
-            film = gr.Button("Make the film", elem_id="film")
-            film_box = gr.HTML("", elem_id="film-box", js_on_load=None)
-        with gr.Accordion("How it came about", open=False):
-            explain = gr.Button("Explain this picture", elem_id="explain")
-            report = gr.HTML("", elem_id="report", js_on_load=None)
-        with gr.Accordion("Its measures", open=False):
-            measure = gr.Button("Measure this picture", elem_id="measure")
-            numbers = gr.HTML("", elem_id="numbers", js_on_load=None)
+        size, larger_line, larger = build_larger()
+        film, film_box = build_more("Its film", "Make the film", "film", "film-box")
+        explain, report = build_more(
+            "How it came about", "Explain this picture", "explain", "report"
+        )
+        measure, numbers = build_more("Its measures", "Measure this picture", "measure", "numbers")
         with gr.Accordion("Recipe, command line and Python", open=False):
             steered = parts.line("steered")
-            command = gr.Code(
-                "",
-                lines=2,
-                show_line_numbers=False,
-                language="shell",
-                label="Command line",
-                interactive=False,
-                elem_id="command",
-                wrap_lines=True,
-            )
-            python = gr.Code(
-                "",
-                lines=2,
-                show_line_numbers=False,
-                language="python",
-                label="Python",
-                interactive=False,
-                elem_id="python",
-                wrap_lines=True,
-            )
-            recipe = gr.Code(
-                "",
-                lines=2,
-                show_line_numbers=False,
-                language="json",
-                label="Recipe",
-                interactive=False,
-                elem_id="recipe",
-                max_lines=20,
-            )
+            command = code("Command line", "shell", "command")
+            python = code("Python", "python", "python")
+            recipe = code("Recipe", "json", "recipe", max_lines=RECIPE_LINES)
     timer = gr.Timer(LOOK_EVERY_S, active=False)
     return Gallery(
         shown, box, take, size, larger, larger_line, film, film_box, explain, report, measure,
         numbers, steered, command, python, recipe, message, timer,
     )  # fmt: skip
+
+
+def build_larger() -> tuple[gr.Dropdown, gr.HTML, gr.Button]:
+    """The fold in which a picture is painted again: its size, what it takes, and the button."""
+    with gr.Accordion("Again, larger", open=False):
+        sizes = [(f"{side} px", side) for side in SIZES_PX]
+        size = gr.Dropdown(sizes, value=LARGER_PX, label="Longer side", elem_id="larger-size")
+        line = parts.line("larger-line")
+        return size, line, gr.Button("Paint it at this size", elem_id="larger")
+
+
+def build_more(title: str, asked: str, button_id: str, box_id: str) -> tuple[gr.Button, gr.HTML]:
+    """A fold for what is made of a picture: the button that asks for it, and its place."""
+    with gr.Accordion(title, open=False):
+        button = gr.Button(asked, elem_id=button_id)
+        return button, gr.HTML("", elem_id=box_id, js_on_load=None)
+
+
+def code(label: str, language: Any, elem_id: str, **more: Any) -> gr.Code:
+    """Lines to copy."""
+    return gr.Code(
+        "",
+        lines=2,
+        show_line_numbers=False,
+        language=language,
+        label=label,
+        interactive=False,
+        elem_id=elem_id,
+        wrap_lines=True,
+        **more,
+    )
 
 
 def recipe_of(entry: Entry) -> str:
@@ -119,22 +127,27 @@ def recipe_of(entry: Entry) -> str:
         return said(error)
 
 
-def made(desk: Desk, entry: Entry) -> tuple[list[str], bool]:
-    """What has come of a picture: its film, report and numbers, as HTML; and whether more comes."""
-    jobs = {kind: desk.made_of(entry, kind) for kind in NAMES}
+def made(desk: Desk, entry: Entry | None) -> list[Any]:
+    """What has come of a picture, for ``Gallery.of_it``.
+
+    Its film, report and numbers, as HTML; whether each can be asked for (again, where none came of
+    it); and whether the page should look again, since more is coming.
+    """
     drawn = {kinds.FILM: film_html, kinds.EXPLAIN: report_html, kinds.MEASURES: numbers_html}
-    shown, coming = [], False
-    for kind, job in jobs.items():
-        if job is None:
+    shown, asked, coming = [], [], False
+    for kind, draw in drawn.items():
+        job = desk.made_of(entry, kind) if entry else None
+        state = job.state() if job else None
+        asked.append(gr.update(visible=state is None or state.status in NONE_CAME))
+        if job is None or state is None:
             shown.append("")
-        elif job.state().status == "done":
-            shown.append(drawn[kind](job))
+        elif state.status == "done":
+            shown.append(draw(job))
         else:
-            state = job.state()
             coming = coming or not state.ended
             words = state.error or views.words(state).replace("Painting", NAMES[kind])
             shown.append(told(words, wrong=bool(state.error)))
-    return shown, coming
+    return [*shown, *asked, gr.update(active=coming)]
 
 
 def film_html(job: Entry) -> str:
@@ -179,14 +192,44 @@ def called(name: str) -> str:
 def wire(tab: Gallery, page: gr.Tab, paint: Paint, tabs: gr.Tabs, desk_of: Any) -> None:
     """Let the tab's parts do what they say."""
     wire_choice(tab, page, desk_of)
+    wire_take(tab, paint, tabs, desk_of)
+    wire_larger(tab, paint, tabs, desk_of)
     wire_more(tab, desk_of)
 
-    def chosen(shown: dict[str, Any], request: gr.Request) -> tuple[Desk, Entry | None]:
+
+def chosen(shown: dict[str, Any], desk: Desk) -> Entry | None:
+    """The picture that is looked at."""
+    return desk.find(shown.get("chosen", ""))
+
+
+def wire_choice(tab: Gallery, page: gr.Tab, desk_of: Any) -> None:
+    """A picture is chosen, or the gallery is opened anew."""
+
+    def choose(shown: dict[str, Any], request: gr.Request) -> list[Any]:
         desk = desk_of(request)
-        return desk, desk.find(shown.get("chosen", ""))
+        entry = chosen(shown, desk)
+        if entry is None:
+            return [gr.update(visible=False), *[""] * 4, *made(desk, None)]
+        order = entry.task.order
+        steered = told(AGAIN) if entry.turns() else ""
+        words = [steered, lines.command(order), lines.python(order), recipe_of(entry)]
+        return [gr.update(visible=True), *words, *made(desk, entry)]
+
+    outputs = [tab.box, tab.steered, tab.command, tab.python, tab.recipe, *tab.of_it]
+    tab.shown.select(choose, tab.shown, outputs, **PRIVATE)
+
+    def anew(shown: dict[str, Any]) -> dict[str, Any]:
+        return {**shown, "opened": shown.get("opened", 0) + 1}
+
+    page.select(anew, tab.shown, tab.shown, **PRIVATE)
+
+
+def wire_take(tab: Gallery, paint: Paint, tabs: gr.Tabs, desk_of: Any) -> None:
+    """A picture's settings go to the first tab."""
 
     def take(shown: dict[str, Any], request: gr.Request) -> list[Any]:
-        desk, entry = chosen(shown, request)
+        desk = desk_of(request)
+        entry = chosen(shown, desk)
         if entry is None:
             return [gr.skip()] * (2 + len(paint.shown))
         try:
@@ -196,8 +239,13 @@ def wire(tab: Gallery, page: gr.Tab, paint: Paint, tabs: gr.Tabs, desk_of: Any) 
 
     tab.take.click(take, tab.shown, [tabs, tab.message, *paint.shown], **PRIVATE)
 
+
+def wire_larger(tab: Gallery, paint: Paint, tabs: gr.Tabs, desk_of: Any) -> None:
+    """A picture is painted again at another size, once it is said what that takes."""
+
     def expect(shown: dict[str, Any], size: Any, request: gr.Request) -> str:
-        desk, entry = chosen(shown, request)
+        desk = desk_of(request)
+        entry = chosen(shown, desk)
         if entry is None:
             return ""
         try:
@@ -205,16 +253,12 @@ def wire(tab: Gallery, page: gr.Tab, paint: Paint, tabs: gr.Tabs, desk_of: Any) 
         except ImpastoError as error:
             return told(said(error), wrong=True)
 
-    gr.on(
-        [tab.size.change, tab.shown.select],
-        expect,
-        [tab.shown, tab.size],
-        tab.larger_line,
-        **PRIVATE,
-    )
+    changes = [tab.size.change, tab.shown.select]
+    gr.on(changes, expect, [tab.shown, tab.size], tab.larger_line, **PRIVATE)
 
     def larger(shown: dict[str, Any], size: Any, request: gr.Request) -> list[Any]:
-        desk, entry = chosen(shown, request)
+        desk = desk_of(request)
+        entry = chosen(shown, desk)
         if entry is None:
             return [gr.skip()] * 4
         try:
@@ -227,61 +271,27 @@ def wire(tab: Gallery, page: gr.Tab, paint: Paint, tabs: gr.Tabs, desk_of: Any) 
     tab.larger.click(larger, [tab.shown, tab.size], outputs, **PRIVATE)
 
 
-def wire_choice(tab: Gallery, page: gr.Tab, desk_of: Any) -> None:
-    """A picture is chosen, or the gallery is opened anew."""
-
-    def choose(shown: dict[str, Any], request: gr.Request) -> list[Any]:
-        desk = desk_of(request)
-        entry = desk.find(shown.get("chosen", ""))
-        if entry is None:
-            return [gr.update(visible=False), *[""] * 7, gr.update(active=False)]
-        order = entry.task.order
-        steered = told(AGAIN) if entry.turns() else ""
-        made_of, coming = made(desk, entry)
-        words = [steered, lines.command(order), lines.python(order), recipe_of(entry)]
-        return [gr.update(visible=True), *words, *made_of, gr.update(active=coming)]
-
-    outputs = [tab.box, tab.steered, tab.command, tab.python, tab.recipe]
-    outputs += [tab.film_box, tab.report, tab.numbers, tab.timer]
-    tab.shown.select(choose, tab.shown, outputs, **PRIVATE)
-
-    def anew(shown: dict[str, Any]) -> dict[str, Any]:
-        return {**shown, "opened": shown.get("opened", 0) + 1}
-
-    page.select(anew, tab.shown, tab.shown, **PRIVATE)
-
-
 def wire_more(tab: Gallery, desk_of: Any) -> None:
     """Film, report and measures: begun with a button, shown when they are there."""
 
     def look(shown: dict[str, Any], request: gr.Request) -> list[Any]:
         desk = desk_of(request)
-        entry = desk.find(shown.get("chosen", ""))
-        if entry is None:
-            return ["", "", "", gr.update(active=False)]
-        found, coming = made(desk, entry)
-        return [*found, gr.update(active=coming)]
+        return made(desk, chosen(shown, desk))
 
-    outputs = [tab.film_box, tab.report, tab.numbers, tab.timer]
-    tab.timer.tick(look, tab.shown, outputs, **PRIVATE)
+    tab.timer.tick(look, tab.shown, tab.of_it, **PRIVATE)
 
     def begin(kind: str) -> Any:
         def begun(shown: dict[str, Any], request: gr.Request) -> list[Any]:
             desk = desk_of(request)
-            entry = desk.find(shown.get("chosen", ""))
-            if entry is None:
-                return [gr.skip()] * 5
+            entry = chosen(shown, desk)
             try:
-                desk.more(entry, kind)
+                if entry:
+                    desk.more(entry, kind)
             except ImpastoError as error:
-                return [*[gr.skip()] * 4, told(said(error), wrong=True)]
-            return [*look(shown, request), ""]
+                return [*made(desk, entry), told(said(error), wrong=True)]
+            return [*made(desk, entry), ""]
 
         return begun
 
-    for button, kind in (
-        (tab.film, kinds.FILM),
-        (tab.explain, kinds.EXPLAIN),
-        (tab.measure, kinds.MEASURES),
-    ):
-        button.click(begin(kind), tab.shown, [*outputs, tab.message], **PRIVATE)
+    for kind, button in tab.more.items():
+        button.click(begin(kind), tab.shown, [*tab.of_it, tab.message], **PRIVATE)

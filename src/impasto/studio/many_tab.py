@@ -164,11 +164,7 @@ def wire_batch(tab: Many, paint: Paint, desk_of: Any) -> None:
         except ImpastoError as error:
             return [gr.skip(), told(" ".join([*lines, said(error)]), wrong=True)]
         title = f"{len(made)} photographs."
-        return [
-            sheet_of(made, 0, title),
-            told(" ".join(lines), wrong=True),
-            gr.update(visible=True),
-        ]
+        return [sheet_of(made, 0, title), told(" ".join(lines), wrong=True)]
 
     inputs = [tab.files, *paint.chosen]
     tab.each.click(batch, inputs, [tab.sheet, tab.message], **PRIVATE)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -46,26 +49,27 @@ def page(queue: Queue, access: Access) -> gr.Blocks:
 
 
 def wire_load(blocks: gr.Blocks, paint: paint_tab.Paint, desk_of: DeskOf) -> None:
-    """A page that is opened, or reloaded, finds its job again."""
+    """A page that is opened, or reloaded, finds its job and its photograph again."""
 
-    def load(job: str, request: gr.Request) -> list[Any]:
+    def load(job: str, last: str, request: gr.Request) -> list[Any]:
         desk = desk_of(request)
-        entry = desk.find(job or "") or desk.newest()
-        nothing = [gr.skip() for _ in paint.shown]
-        count, choices = len(paint.regions.after), paint_tab.region_choices(desk.shelf)
-        nothing[-count:] = [gr.update(choices=choices)] * count
-        chosen = {desk.shelf.all()[0].id: 1.0}
-        nothing[2] = parts.cards(desk.shelf.all(), chosen)
-        if entry is None:
-            return ["", "", *nothing]
-        try:
-            what: Wanted = desk.wanted_of(entry)
-            return [entry.id, entry.id, *paint_tab.filled(desk, what)]
-        except ImpastoError:
-            return [entry.id, entry.id, *nothing]
+        entry, photo = desk.find(job or "") or desk.newest(), desk.kept(last or "")
+        identity = entry.id if entry else ""
+        with suppress(ImpastoError):
+            if entry:
+                what = with_photo(desk.wanted_of(entry), photo)
+                return [identity, identity, *paint_tab.filled(desk, what)]
+        return [identity, identity, *paint_tab.fresh(paint, desk, photo)]
 
     outputs = [paint.job, paint.view, *paint.shown]
-    blocks.load(load, paint.job, outputs, **PRIVATE)
+    blocks.load(load, [paint.job, paint.last], outputs, **PRIVATE)
+
+
+def with_photo(what: Wanted, photo: Path | None) -> Wanted:
+    """The same with another photograph, for which nothing is masked, if there is one."""
+    if photo is None or photo == what.photo.resolve():
+        return what
+    return replace(what, photo=photo, mask=None, style_mask=None, regions={})
 
 
 __all__ = ["page", "parts"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from impasto.studio.desk import (
     Desk,
     Wanted,
     parsed,
+    ticket,
 )
 from impasto.studio.parts import PRIVATE, told
 from impasto.studio.shelf import Shelf, builtin
@@ -35,6 +37,9 @@ STEERING = "Strength, strokes, colours and weights can be moved while it is pain
 DROP = "Drop a photograph here, click to choose one, or paste it"
 BROWSER_SHOWS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp")
 BRUSH_PX = 40
+# What time and memory hang on, and what a picture at work follows.
+DECIDING = "size", "quality", "iterations", "precision", "fit", "threads", "optimizer", "backbone"
+MOVED = "strength", "style_scale", "color", "tv_weight"
 AFTER = {
     AS_CHOSEN: "The painting chosen above",
     SAME_COLOUR: "The same colour in the painting",
@@ -52,6 +57,7 @@ class Paint:
         picked: the cards.
         settings: the widgets, by setting.
         job: the id of the job that is shown, remembered by the browser.
+        last: the photograph that was chosen last, as a ``ticket``, likewise.
         view: of it.
         message: a line about what was asked for.
         button: Paint.
@@ -65,6 +71,7 @@ class Paint:
     picked: gr.HTML
     settings: Mapping[str, Any]
     job: gr.BrowserState
+    last: gr.BrowserState
     view: gr.HTML
     message: gr.HTML
     button: gr.Button
@@ -139,9 +146,10 @@ def build() -> Paint:
             message = parts.line("message")
             view = parts.view("view", EMPTY)
     job = gr.BrowserState("", storage_key="impasto-job", secret="impasto-studio")
+    last = gr.BrowserState("", storage_key="impasto-photo", secret="impasto-studio")
     return Paint(
-        photo, gr.State(None), picked, settings, job, view, message, button, forecast, own, forget,
-        example, regions,
+        photo, gr.State(None), picked, settings, job, last, view, message, button, forecast, own,
+        forget, example, regions,
     )  # fmt: skip
 
 
@@ -169,7 +177,9 @@ def build_regions() -> Regions:
         with gr.Column(visible=False) as box:
             photo = editor("mask-photo", "On the photograph")
             with gr.Row():
-                load = gr.UploadButton("Load a mask", size="sm", file_types=["image"])
+                load = gr.UploadButton(
+                    "Load a mask", size="sm", file_types=["image"], elem_id="load-mask"
+                )
                 save = gr.Button("Save the mask", size="sm", elem_id="save-mask")
             file = gr.File(label="The mask", visible=False, elem_id="mask-file")
             message = parts.line("regions-message")
@@ -248,6 +258,18 @@ def filled(desk: Desk, what: Wanted) -> list[Any]:
     ]
 
 
+def fresh(tab: Paint, desk: Desk, photo: Path | None) -> list[Any]:
+    """The page's widgets where no job is shown, as many as Paint.shown."""
+    found = [gr.skip() for _ in tab.shown]
+    count, choices = len(tab.regions.after), region_choices(desk.shelf)
+    found[-count:] = [gr.update(choices=choices)] * count
+    found[2] = parts.cards(desk.shelf.all(), {desk.shelf.all()[0].id: 1.0})
+    if photo:
+        with suppress(ImpastoError):
+            found[:2] = [glance(photo), photo]
+    return found
+
+
 def with_choice(size: Any) -> Any:
     """The list of sizes, showing this one, which a program may have asked for."""
     known = list(widget("size").choices)
@@ -297,7 +319,9 @@ def wire(tab: Paint, desk_of: Any) -> None:
     """Let the tab's parts do what they say."""
     wire_photo(tab, desk_of)
     wire_paintings(tab, desk_of)
-    wire_work(tab, desk_of)
+    wire_forecast(tab, desk_of)
+    wire_paint(tab, desk_of)
+    wire_steering(tab, desk_of)
     wire_regions(tab, desk_of)
 
 
@@ -323,6 +347,7 @@ def wire_photo(tab: Paint, desk_of: Any) -> None:
 
     outputs = [tab.photo, tab.kept, tab.forecast, tab.regions.masks]
     tab.photo.input(take, tab.photo, outputs, **PRIVATE)
+    tab.kept.change(lambda kept: ticket(kept) if kept else "", tab.kept, tab.last, **PRIVATE)
     tab.photo.clear(lambda: [None, told(NO_PHOTO)], None, [tab.kept, tab.forecast], **PRIVATE)
     tab.example.click(example, tab.picked, [tab.photo, tab.kept, tab.picked], **PRIVATE)
 
@@ -359,8 +384,8 @@ def wire_paintings(tab: Paint, desk_of: Any) -> None:
     tab.picked.change(offer, tab.picked, tab.forget, **PRIVATE)
 
 
-def wire_work(tab: Paint, desk_of: Any) -> None:
-    """What it will take is said, pictures are begun, and steered."""
+def wire_forecast(tab: Paint, desk_of: Any) -> None:
+    """What it will take is said."""
 
     def expect(request: gr.Request, kept: Path | None, picked: Any, *values: Any) -> str:
         if kept is None:
@@ -369,6 +394,13 @@ def wire_work(tab: Paint, desk_of: Any) -> None:
             return told(desk_of(request).forecast(wanted(kept, picked, values)).words)
         except ImpastoError as error:
             return told(said(error), wrong=True)
+
+    changes = [tab.kept.change, tab.picked.change, *(tab.settings[n].change for n in DECIDING)]
+    gr.on(changes, expect, tab.chosen, tab.forecast, trigger_mode="always_last", **PRIVATE)
+
+
+def wire_paint(tab: Paint, desk_of: Any) -> None:
+    """Pictures are begun."""
 
     def paint(request: gr.Request, kept: Path | None, picked: Any, *values: Any) -> list[Any]:
         if kept is None:
@@ -380,6 +412,13 @@ def wire_work(tab: Paint, desk_of: Any) -> None:
         except ImpastoError as error:
             return [gr.skip(), gr.skip(), told(said(error), wrong=True)]
         return [entry.id, entry.id, ""]
+
+    inputs = [*tab.chosen, *tab.regions.inputs]
+    tab.button.click(paint, inputs, [tab.job, tab.view, tab.message], **PRIVATE)
+
+
+def wire_steering(tab: Paint, desk_of: Any) -> None:
+    """The picture that is at work follows what is moved."""
 
     def steer(request: gr.Request, job: str, kept: Path | None, picked: Any, *values: Any) -> str:
         desk = desk_of(request)
@@ -393,29 +432,9 @@ def wire_work(tab: Paint, desk_of: Any) -> None:
             return told(said(error), wrong=True)
         return ""
 
-    deciding = (
-        "size",
-        "quality",
-        "iterations",
-        "precision",
-        "fit",
-        "threads",
-        "optimizer",
-        "backbone",
-    )
-    changes = [tab.kept.change, tab.picked.change, *(tab.settings[n].change for n in deciding)]
-    gr.on(changes, expect, tab.chosen, tab.forecast, trigger_mode="always_last", **PRIVATE)
-    inputs = [*tab.chosen, *tab.regions.inputs]
-    tab.button.click(paint, inputs, [tab.job, tab.view, tab.message], **PRIVATE)
-    moved = [tab.settings[n].input for n in ("strength", "style_scale", "color", "tv_weight")]
-    gr.on(
-        [*moved, tab.picked.input],
-        steer,
-        [tab.job, *tab.chosen],
-        tab.message,
-        trigger_mode="always_last",
-        **PRIVATE,
-    )
+    moved = [tab.picked.input, *(tab.settings[n].input for n in MOVED)]
+    inputs = [tab.job, *tab.chosen]
+    gr.on(moved, steer, inputs, tab.message, trigger_mode="always_last", **PRIVATE)
 
 
 def wire_regions(tab: Paint, desk_of: Any) -> None:
@@ -457,7 +476,7 @@ def wire_regions(tab: Paint, desk_of: Any) -> None:
     fold.save.click(save, [fold.photo, tab.kept], [fold.file, fold.message], **PRIVATE)
 
 
-def painted_on(path: Path, mask: Path | None = None) -> dict[str, Any]:
+def painted_on(path: Path, mask: Path | None = None) -> Any:
     """A picture to paint on, with what a mask has of the brushes' colours.
 
     Raises:
@@ -467,7 +486,9 @@ def painted_on(path: Path, mask: Path | None = None) -> dict[str, Any]:
     if mask is not None:
         found = pictures.to_pil(pictures.load(mask, "mask").pixels)
         layers = [brush.layer_of(found, under.size)]
-    return {"background": under, "layers": layers, "composite": None}
+    value = {"background": under, "layers": layers, "composite": None}
+    # A canvas of another size would have the layers in its own middle, beside the picture.
+    return gr.update(value=value, canvas_size=under.size)
 
 
 def copied(path: Path) -> Path:

@@ -32,6 +32,37 @@ ULTRAMARINE = gr.themes.Color(
     c900="#262e5e",
     c950="#171c3b",
 )
+# What the theme sets, in the light and in the dark; "" leaves the dark to Gradio's own.
+LOOK: Mapping[str, tuple[str, str]] = {
+    "body_background_fill": ("*neutral_50", "#171513"),
+    "background_fill_primary": ("#ffffff", "#211f1c"),
+    "background_fill_secondary": ("*neutral_100", "#2a2724"),
+    "body_text_color": ("#292524", "#f3f0ec"),
+    "body_text_color_subdued": ("#5f5852", "#b5ada5"),
+    "border_color_primary": ("*neutral_300", "#45403b"),
+    "block_background_fill": ("transparent", "transparent"),
+    "block_border_width": ("0px", "0px"),
+    "block_padding": ("6px 0", ""),
+    "block_shadow": ("none", ""),
+    "block_info_text_color": ("#5f5852", "#b5ada5"),
+    "block_label_background_fill": ("transparent", "transparent"),
+    "block_label_border_width": ("0px", "0px"),
+    "block_label_text_color": ("#44403c", "#e7e2dc"),
+    "block_title_text_color": ("#292524", "#f3f0ec"),
+    "block_title_text_weight": ("600", ""),
+    "button_primary_background_fill": ("*primary_600", "*primary_500"),
+    "button_primary_background_fill_hover": ("*primary_700", "*primary_600"),
+    "button_primary_text_color": ("white", ""),
+    "button_large_radius": ("*radius_lg", ""),
+    "input_background_fill": ("#ffffff", "#2a2724"),
+    "input_border_width": ("1px", "1px"),
+    "input_border_color": ("*neutral_300", "#4d4742"),
+    "panel_border_width": ("0px", ""),
+    "link_text_color": ("*primary_600", "*primary_300"),
+    "link_text_color_hover": ("*primary_700", "*primary_200"),
+    "link_text_color_visited": ("*primary_600", "*primary_300"),
+    "slider_color": ("*primary_600", "*primary_400"),
+}
 PRIVATE: Mapping[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 DRAW = """
 const el = element.querySelector('{tag}');
@@ -46,7 +77,7 @@ watch('value', set);
 
 
 def theme() -> gr.themes.Base:
-    """Colours, shapes and letters; dark follows from it."""
+    """Colours, shapes and letters, in the light and in the dark."""
     made = gr.themes.Base(
         primary_hue=ULTRAMARINE,
         secondary_hue=gr.themes.colors.amber,
@@ -55,58 +86,9 @@ def theme() -> gr.themes.Base:
         font=list(FONT),
         font_mono=list(MONO),
     )
-    return made.set(
-        body_background_fill="*neutral_50",
-        body_background_fill_dark="#171513",
-        background_fill_primary="#ffffff",
-        background_fill_primary_dark="#211f1c",
-        background_fill_secondary="*neutral_100",
-        background_fill_secondary_dark="#2a2724",
-        body_text_color="#292524",
-        body_text_color_dark="#f3f0ec",
-        body_text_color_subdued="#5f5852",
-        body_text_color_subdued_dark="#b5ada5",
-        border_color_primary="*neutral_300",
-        border_color_primary_dark="#45403b",
-        block_background_fill="transparent",
-        block_background_fill_dark="transparent",
-        block_border_width="0px",
-        block_border_width_dark="0px",
-        block_padding="6px 0",
-        block_shadow="none",
-        block_info_text_color="#5f5852",
-        block_info_text_color_dark="#b5ada5",
-        block_label_background_fill="transparent",
-        block_label_background_fill_dark="transparent",
-        block_label_border_width="0px",
-        block_label_border_width_dark="0px",
-        block_label_text_color="#44403c",
-        block_label_text_color_dark="#e7e2dc",
-        block_title_text_color="#292524",
-        block_title_text_color_dark="#f3f0ec",
-        block_title_text_weight="600",
-        button_primary_background_fill="*primary_600",
-        button_primary_background_fill_hover="*primary_700",
-        button_primary_background_fill_dark="*primary_500",
-        button_primary_background_fill_hover_dark="*primary_600",
-        button_primary_text_color="white",
-        button_large_radius="*radius_lg",
-        input_background_fill="#ffffff",
-        input_background_fill_dark="#2a2724",
-        input_border_width="1px",
-        input_border_width_dark="1px",
-        input_border_color="*neutral_300",
-        input_border_color_dark="#4d4742",
-        panel_border_width="0px",
-        link_text_color="*primary_600",
-        link_text_color_dark="*primary_300",
-        link_text_color_hover="*primary_700",
-        link_text_color_hover_dark="*primary_200",
-        link_text_color_visited="*primary_600",
-        link_text_color_visited_dark="*primary_300",
-        slider_color="*primary_600",
-        slider_color_dark="*primary_400",
-    )
+    light = {name: value for name, (value, _) in LOOK.items()}
+    dark = {f"{name}_dark": value for name, (_, value) in LOOK.items() if value}
+    return made.set(**light, **dark)
 
 
 def control(name: str, **more: Any) -> Any:

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -19,12 +20,13 @@ from fastapi import APIRouter, Body, FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.background import BackgroundTask
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from impasto import pictures
 from impasto.errors import ImpastoError, PictureError
 from impasto.queue.entry import Entry
-from impasto.queue.store import Queue
+from impasto.queue.store import Queue, megabytes, too_large
 from impasto.studio import kinds, views
 from impasto.studio.access import is_local
 from impasto.studio.desk import VIEW_PX, Desk
@@ -35,6 +37,7 @@ PREFIX = "/studio"
 MARK = "x-impasto"  # a header that a page from elsewhere cannot send unasked
 LINE_S = 1.0  # how old it may be what is told of those that wait before
 LONGEST_NAME = 120  # characters, of a file that is saved
+TOO_LARGE = 413  # HTTP's number of it
 MOST_IDS = 100  # of one status call: a sheet's
 ENDINGS: Mapping[str, tuple[str, int]] = {
     "png": ("image/png", 8),
@@ -257,30 +260,41 @@ class Guard:
     No middleware of FastAPI's own kind, which would hold up every answer that is streamed.
     """
 
-    def __init__(self, app: ASGIApp, host: str) -> None:
+    def __init__(self, app: ASGIApp, host: str, limit: int) -> None:
         self.app, self.host = app, host
+        self.too_large = said(too_large("the file", f"more than {megabytes(limit)}", limit))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
         asked = Headers(scope=scope).get("host", "").rsplit(":", 1)[0]
         if is_local(self.host) and not is_local(asked):  # a name from elsewhere that leads to here
             refusal = JSONResponse({"error": f"This page is for {self.host} alone."}, 403)
-            return await refusal(scope, receive, send)
+            await refusal(scope, receive, send)
+            return
+        too_large = False
 
         async def guarded(message: Message) -> None:
+            nonlocal too_large
             if message["type"] == "http.response.start":
+                too_large = message["status"] == TOO_LARGE
                 headers = MutableHeaders(scope=message)
                 for name, value in SAFE.items():
                     headers.setdefault(name, value)
-            await send(message)
+            if not too_large:
+                await send(message)
 
-        return await self.app(scope, receive, guarded)
+        with suppress(ClientDisconnect):  # who goes away in the middle of an upload
+            await self.app(scope, receive, guarded)
+            if too_large:  # in our words instead of Gradio's
+                refusal = JSONResponse({"error": self.too_large}, TOO_LARGE, SAFE)
+                await refusal(scope, receive, send)
 
 
-def guard(app: FastAPI, host: str) -> None:
-    """Keep pages from elsewhere out, and errors to a line."""
-    app.add_middleware(Guard, host=host)
+def guard(app: FastAPI, host: str, limit: int) -> None:
+    """Keep pages from elsewhere out, and errors to a line; ``limit`` is an upload's, in bytes."""
+    app.add_middleware(Guard, host=host, limit=limit)
 
     @app.exception_handler(ImpastoError)
     async def told(_: Request, error: ImpastoError) -> Response:

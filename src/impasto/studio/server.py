@@ -10,14 +10,16 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impasto.errors import ConfigError, ImpastoError
-from impasto.queue.store import Limits, Queue
+from impasto.queue.store import Limits, Queue, too_large
 from impasto.studio.access import LOCALHOST, Access
 from impasto.studio.desk import SHELVES
 from impasto.studio.shelf import Shelf
+from impasto.studio.widgets import said
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -27,7 +29,8 @@ UPLOADS = "uploads"  # Gradio's folder of what comes in and of what it shows, wi
 TIDY_EVERY_S, KEPT_S = 3600, 86_400  # when it is looked through, and how old files in it may be
 KINDS = "impasto.studio.kinds"
 HEAD = (  # not by Gradio's `css`, which takes rules apart and loses some
-    '<link rel="stylesheet" href="studio/studio.css"><script src="studio/studio.js"></script>'
+    '<link rel="stylesheet" href="studio/studio.css">'
+    '<script src="studio/studio.js" data-limit="{limit}" data-line="{line}"></script>'
 )
 EXTRA = "pip install 'impasto[studio]'"
 
@@ -109,6 +112,11 @@ def listening(host: str, port: int | None) -> socket.socket:
     raise AssertionError("port 0 is any free one")
 
 
+def head(limit: int) -> str:
+    """What the page loads besides Gradio's, with the line for a file of more bytes than that."""
+    return HEAD.format(limit=limit, line=escape(said(too_large("{name}", "{size}", limit))))
+
+
 def application(settings: Settings, queue: Queue) -> FastAPI:
     """The page and its routes."""
     quiet_gradio(settings.folder)
@@ -132,7 +140,7 @@ def application(settings: Settings, queue: Queue) -> FastAPI:
         return access.owner(name)
 
     app.include_router(routes.router(queue, who))
-    routes.guard(app, settings.host)
+    routes.guard(app, settings.host, settings.limits.upload_bytes)
     blocks = page.page(queue, access)
     gr.mount_gradio_app(
         app,
@@ -150,7 +158,7 @@ def application(settings: Settings, queue: Queue) -> FastAPI:
         enable_monitoring=False,
         pwa=False,
         theme=parts.theme(),
-        head=HEAD,
+        head=head(settings.limits.upload_bytes),
     )
     mounted = next(r.app for r in app.routes if hasattr(r, "app") and hasattr(r.app, "cookie_id"))
     return app

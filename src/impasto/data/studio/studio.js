@@ -3,8 +3,38 @@
 "use strict";
 
 const SOON_MS = 400, LATER_MS = 1500, HIDDEN_MS = 4000, REST_MS = 5000;
+const IN_SIGHT = 0.75; // the share of a picture above which nobody needs it a second time
 const ACTIVE = ["working"], OPEN = ["working", "waiting"];
 const BASE = document.currentScript ? new URL("..", document.currentScript.src).href : "/";
+
+// A file over the limit is refused before it is sent, with the line that the server has for it.
+const { limit: LIMIT_BYTES = Infinity, line: TOO_LARGE = "" } = (document.currentScript || {}).dataset || {};
+const MEGABYTE = 1e6;
+
+function refuse(event, files, place) {
+  document.querySelectorAll(".too-large").forEach((each) => each.remove());
+  const large = [...(files || [])].find((each) => each.size > Number(LIMIT_BYTES));
+  if (!large) return false;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  const digits = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+  const size = `${(large.size / MEGABYTE).toLocaleString("en-US", digits)} MB`;
+  const said = { name: large.name, size };
+  const text = TOO_LARGE.replace(/\{(name|size)\}/g, (_, word) => said[word]);
+  const line = make("p", { class: "too-large", role: "alert" });
+  (place.closest(".block") || place.closest(".row") || place).after(line);
+  line.textContent = text; // after it is there, so that it is read out
+  return true;
+}
+
+document.addEventListener("change", (event) => {
+  if (event.target.type !== "file") return;
+  if (refuse(event, event.target.files, event.target)) event.target.value = "";
+}, true);
+document.addEventListener("drop", (event) => refuse(event, event.dataTransfer.files, event.target), true);
+document.addEventListener("paste", (event) => {
+  if (event.clipboardData.files.length) refuse(event, event.clipboardData.files, document.getElementById("photo"));
+}, true);
 
 function at(path) {
   return new URL(path, BASE).href;
@@ -100,12 +130,15 @@ class View extends HTMLElement {
 
   disconnectedCallback() {
     clearTimeout(this.timer);
+    if (this.sight) this.sight.disconnect();
+    this.sight = null;
   }
 
   attributeChangedCallback() {
     if (!this.stage) return;
+    if (this.sight) this.sight.disconnect();
     this.replaceChildren();
-    this.stage = null;
+    this.stage = this.sight = null;
     this.job = null;
     this.build();
     this.look();
@@ -132,7 +165,35 @@ class View extends HTMLElement {
     this.live = make("p", { class: "sr-only", "aria-live": "polite" });
     this.trouble = make("p", { class: "trouble", role: "alert" });
     this.buttons = make("div", { class: "buttons" });
-    this.append(this.stage, this.bar, this.words, this.live, this.trouble, this.buttons);
+    this.append(this.stage, this.bar, this.words, this.live, this.trouble, this.buttons, this.glance());
+  }
+
+  // The picture once more, small, while it comes into being and the large one is out of sight: on a
+  // phone that one lies below the sliders that steer it. At the window's foot, so that it covers
+  // nothing that can't be scrolled away from it: at the page's end is the large one.
+  glance() {
+    this.seen = true;
+    this.small = make("img", { alt: "" });
+    this.fill = make("span");
+    this.brief = make("span", { class: "brief" });
+    this.mini = make("button", {
+      type: "button", class: "mini", hidden: true, title: "Go to the picture",
+      onclick: () => this.scrollIntoView({ block: "start" }),
+    }, this.small, make("span", { class: "bar", "aria-hidden": "true" }, this.fill), this.brief);
+    this.sight = new IntersectionObserver((found) => {
+      this.seen = found[found.length - 1].isIntersecting;
+      this.peek();
+    }, { threshold: IN_SIGHT });
+    this.sight.observe(this.stage);
+    return this.mini;
+  }
+
+  peek() {
+    const open = this.job && [...OPEN, "paused"].includes(this.job.status);
+    this.watched = open || (this.watched && !this.seen); // how it ended is told until it is seen
+    this.mini.hidden = this.seen || !this.watched;
+    const shown = this.mini.getClientRects().length > 0; // what has the focus never lies under it
+    document.documentElement.style.scrollPaddingBottom = shown ? `${this.mini.offsetHeight + 8}px` : "";
   }
 
   async look() {
@@ -162,8 +223,8 @@ class View extends HTMLElement {
 
   show(job) {
     if (job.size) this.stage.shape(job.size);
-    this.stage.show("under", job.photo && at(job.photo));
-    this.stage.show("over", job.preview && at(job.preview));
+    const shown = [["under", job.photo], ["over", job.preview]];
+    Promise.all(shown.map(([which, url]) => this.stage.show(which, url && at(url)))).then(() => this.copy());
     const percent = Math.round(100 * job.fraction);
     this.bar.firstChild.style.width = `${percent}%`;
     this.bar.setAttribute("aria-valuenow", percent);
@@ -182,6 +243,14 @@ class View extends HTMLElement {
     this.dataset.status = job.status;
     this.dataset.previews = job.preview;
     this.job = job;
+    this.fill.style.width = `${percent}%`;
+    this.brief.textContent = job.words;
+    this.peek();
+  }
+
+  copy() {
+    const { src } = this.stage.over.src ? this.stage.over : this.stage.under;
+    if (src && this.small.src !== src) this.small.src = src;
   }
 
   choose(job) {
