@@ -30,7 +30,7 @@ FOUND = next(filter(None, map(shutil.which, BROWSERS)), None)
 pytestmark = pytest.mark.skipif(FOUND is None, reason="there is no browser")
 # Root has no sandbox; and every name but ours leads nowhere.
 FLAGS = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"]
-PATIENCE_MS = 100_000
+PATIENCE_MS = 60_000
 WIDE, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 LEAST_CONTRAST = 4.5  # WCAG 2.2, AA, of text
 
