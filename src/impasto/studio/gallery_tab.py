@@ -23,6 +23,8 @@ LOOK_EVERY_S = 1.0
 LARGER_PX = 1024
 RECIPE_LINES = 20  # that are seen of a recipe at once; it scrolls
 NAMES = {kinds.FILM: "The film", kinds.EXPLAIN: "The report", kinds.MEASURES: "The measures"}
+# In the browser, since an answer that comes late would undo what was chosen meanwhile.
+ANEW = "(shown) => ({ ...shown, opened: (shown.opened || 0) + 1 })"
 AGAIN = (
     "This picture was steered, and a plain command does not repeat that. Download it as PNG; "
     "`impasto rerun` on that file makes it again, byte for byte."
@@ -218,10 +220,7 @@ def wire_choice(tab: Gallery, page: gr.Tab, desk_of: Any) -> None:
     outputs = [tab.box, tab.steered, tab.command, tab.python, tab.recipe, *tab.of_it]
     tab.shown.select(choose, tab.shown, outputs, **PRIVATE)
 
-    def anew(shown: dict[str, Any]) -> dict[str, Any]:
-        return {**shown, "opened": shown.get("opened", 0) + 1}
-
-    page.select(anew, tab.shown, tab.shown, **PRIVATE)
+    page.select(None, tab.shown, tab.shown, js=ANEW, **PRIVATE)
 
 
 def wire_take(tab: Gallery, paint: Paint, tabs: gr.Tabs, desk_of: Any) -> None:
