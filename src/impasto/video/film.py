@@ -381,7 +381,7 @@ def begin(
     known = alike(steps[0].to("cpu").state)
     tensors = {name: value for name, value in known.items() if isinstance(value, Tensor)}
     info = {name: value for name, value in known.items() if name not in tensors}
-    tensors = tensors or {"none": torch.zeros(1, dtype=torch.float32)}
+    tensors = tensors or {"none": torch.zeros(1, dtype=torch.float32, device="cpu")}
     files.write_atomically(folder / KNOWN, files.to_safetensors(tensors, info))
     (_, iterations), *_ = reversed(job.scales)
     return Painted.first(photograph, result.pixels, iterations), job.iterations

@@ -54,7 +54,8 @@ class Painted:
     def first(cls, photograph: Pixels, picture: Tensor, iterations: int) -> Painted:
         """A shot's first frame, which comes from nowhere; the picture in [0, 1]."""
         height, width = photograph.shape[:2]
-        age = torch.full((1, 1, height, width), min(iterations, 255), dtype=torch.uint8)
+        most = min(iterations, 255)
+        age = torch.full((1, 1, height, width), most, dtype=torch.uint8, device="cpu")
         return cls(photograph, to_bytes(picture), as_tensor(photograph), age)
 
 
@@ -109,7 +110,8 @@ def iterations_for(traced: Traced) -> int:
 
 def trace(photograph: Pixels, earlier: Sequence[Painted]) -> Traced:
     """Find what of a frame was there before, in the nearest frame that shows it."""
-    here, none = unit(as_tensor(photograph)), torch.zeros(1, 1, *photograph.shape[:2])
+    here = unit(as_tensor(photograph))
+    none = torch.zeros_like(here[:, :1])
     found: list[tuple[Motion, Painted]] = []
     trusts, shares = [none], [none]
     for distance in dict.fromkeys(min(each, len(earlier)) for each in LOOK_BACK):
