@@ -24,7 +24,9 @@ from impasto.video.source import Pixels
 # How many frames back origins are looked for, nearest first: a thing that was hidden meanwhile
 # comes back as it was. Each costs a flow there and back.
 LOOK_BACK = (1, 4, 16)
-ENOUGH = 0.002  # of a frame's area: where less of it is of unknown origin, no farther one is asked
+# Of a frame's area: where less of it is of unknown origin, no farther frame is asked. What came in
+# from beyond the border does not count: farther ones did not see it either.
+ENOUGH = 0.002
 MATURE = 12  # iterations after which a place is painted as well as the rest
 NOISE_PX = 9  # side of the square in which the light of two photographs is compared
 SAME_LIGHT, OTHER_LIGHT = 4 / 255, 10 / 255  # difference of means up to which, and from which on
@@ -87,7 +89,7 @@ def paint(
         earlier: frames of the shot, the last first, up to the largest of LOOK_BACK.
         config: the shot's, but for the weights of content and style.
     """
-    traced = trace(photograph, earlier)
+    traced = trace(photograph, earlier, manner.job.threads)
     origin, iterations = traced.origin, iterations_for(traced)
     if iterations:
         pixels = manner.paint(unit(as_tensor(photograph)), origin, WEIGHT, iterations, config)
@@ -108,19 +110,20 @@ def iterations_for(traced: Traced) -> int:
     return MORE if float((1 - origin.trust).mean()) > MUCH else FEW
 
 
-def trace(photograph: Pixels, earlier: Sequence[Painted]) -> Traced:
+def trace(photograph: Pixels, earlier: Sequence[Painted], threads: int = 1) -> Traced:
     """Find what of a frame was there before, in the nearest frame that shows it."""
     here = unit(as_tensor(photograph))
     none = torch.zeros_like(here[:, :1])
     found: list[tuple[Motion, Painted]] = []
-    trusts, shares = [none], [none]
+    trusts, shares, unknown = [none], [none], 1.0
     for distance in dict.fromkeys(min(each, len(earlier)) for each in LOOK_BACK):
-        if float(sum(shares, none).mean()) < 1 - ENOUGH:
+        if unknown > ENOUGH:
             before = earlier[distance - 1]
-            way = motion(before.photograph, photograph)
+            way = motion(before.photograph, photograph, threads)
             found.append((way, before))
             trusts.append(way.trust * alike(here, before, way))
             shares = long_trust(trusts)
+            unknown = float(((1 - sum(shares, none)) * from_within(way)).mean())
     known = sum(shares, none).clamp(max=1)
     picture, seen = here * (1 - known), here * (1 - known)
     age, still = none, none
@@ -133,6 +136,16 @@ def trace(photograph: Pixels, earlier: Sequence[Painted]) -> Traced:
     trust = kept * (age / MATURE).clamp(max=1)
     held = ((still == 1) & (trust == 1)).to(here)
     return Traced(Origin(picture.clamp(0, 1), known, trust, held), seen.clamp(0, 1), kept, age)
+
+
+def from_within(way: Motion) -> Tensor:
+    """1 where a place came from within the earlier frame, and 0 elsewhere, (1, 1, H, W)."""
+    across, down = way.field[:, :1], way.field[:, 1:]
+    height, width = across.shape[2:]
+    columns = torch.arange(width, dtype=across.dtype, device=across.device) + across
+    rows = torch.arange(height, dtype=down.dtype, device=down.device)[:, None] + down
+    inside = (columns >= 0) & (columns <= width - 1) & (rows >= 0) & (rows <= height - 1)
+    return inside.to(across)
 
 
 def alike(here: Tensor, before: Painted, way: Motion) -> Tensor:
