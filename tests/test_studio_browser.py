@@ -31,6 +31,8 @@ pytestmark = pytest.mark.skipif(FOUND is None, reason="there is no browser")
 # Root has no sandbox; and every name but ours leads nowhere.
 FLAGS = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"]
 PATIENCE_MS = 60_000
+# Until the page has its last job back: a photograph that is chosen before is lost to that one's.
+SETTLING_MS = 1500
 WIDE, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 LEAST_CONTRAST = 4.5  # WCAG 2.2, AA, of text
 
@@ -80,6 +82,7 @@ def open_page(folder, browsers):
             page.goto(url)
             expect(page.locator("#paintings .card").first).to_be_visible(timeout=PATIENCE_MS)
             expect(page.locator("#set-strength input").first).to_be_editable(timeout=PATIENCE_MS)
+            page.wait_for_timeout(SETTLING_MS)
             return page
 
         yield page_of
