@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 # No frames between: with them MP4 could not say how long the last one stands.
 X264_SETTINGS = {**MP4_SETTINGS, "bf": "0"}
-# Looked at beside what x264 makes of the same frames at MP4_SETTINGS: as sharp, in half the bytes.
+# Chosen by VP9's usual range for good quality; not compared by eye with what x264 makes.
 VP9_SETTINGS = {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "3", "row-mt": "0"}
 VP9_SETTINGS |= {"threads": "1", "lag-in-frames": "16", "auto-alt-ref": "1"}
 FINEST_BASE = 240_000  # ticks in a second: all usual rates together, such as 25 and 30000/1001
