@@ -72,7 +72,7 @@ def open_page(folder, browsers):
         browser = playwright.chromium.launch(executable_path=FOUND, args=FLAGS)
         browsers.append(browser)
 
-        def page_of(viewport=WIDE, dark=False, context=None):
+        def page_of(viewport=WIDE, dark=False, context=None, settled=True):
             scheme = "dark" if dark else "light"
             context = context or browser.new_context(viewport=viewport, color_scheme=scheme)
             context.set_default_timeout(PATIENCE_MS)
@@ -80,9 +80,10 @@ def open_page(folder, browsers):
             page.on("request", lambda request: asked.append(request.url))
             page.on("pageerror", lambda error: broken.append(str(error)))
             page.goto(url)
+            if not settled:
+                return page
             expect(page.locator("#paintings .card").first).to_be_visible(timeout=PATIENCE_MS)
             expect(page.locator("#set-strength input").first).to_be_editable(timeout=PATIENCE_MS)
-            page.wait_for_timeout(SETTLING_MS)
             return page
 
         yield page_of
@@ -430,6 +431,36 @@ def test_a_bad_file_is_refused_on_the_page_with_its_line(open_page, tmp_path):
     expect(page.locator("#forecast")).to_contain_text("photograph 'half.png' is damaged")
     page.click("#paint-button")
     expect(page.locator("#message")).to_contain_text("Choose a photograph first")
+
+
+@pytest.mark.parametrize("file", ["good", "half.png"])
+def test_who_is_faster_than_the_page_keeps_what_they_chose(
+    open_page, folder, tmp_path, monkeypatch, file
+):
+    before = open_page()
+    before.locator("#photo input[type=file]").set_input_files(folder / "coffee.png")
+    expect(before.locator("#forecast")).to_contain_text("px")
+    before.wait_for_timeout(SETTLING_MS)  # now the browser remembers it
+    newest = Desk.newest
+
+    def later(desk):
+        time.sleep(SETTLING_MS / 1000)
+        return newest(desk)
+
+    monkeypatch.setattr(Desk, "newest", later)
+    path = folder / "cat.png"
+    if file != "good":
+        path = tmp_path / file
+        path.write_bytes(BAD_FILES[file][0])
+    page = open_page(context=before.context, settled=False)
+    page.locator("#photo input[type=file]").set_input_files(path)
+    page.wait_for_timeout(2 * SETTLING_MS)
+    wanted = "px" if file == "good" else f"photograph '{file}' is damaged"
+    expect(page.locator("#forecast")).to_contain_text(wanted)
+    image = page.locator("#photo img")
+    expect(image).to_have_count(1 if file == "good" else 0)
+    if file == "good":
+        assert "cat" in image.get_attribute("src")
 
 
 LEGIBLE = (

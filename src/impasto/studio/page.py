@@ -53,16 +53,40 @@ def wire_load(blocks: gr.Blocks, paint: paint_tab.Paint, desk_of: DeskOf) -> Non
 
     def load(job: str, last: str, request: gr.Request) -> list[Any]:
         desk = desk_of(request)
-        entry, photo = desk.find(job or "") or desk.newest(), desk.kept(last or "")
-        identity = entry.id if entry else ""
+        entry = desk.find(job or "") or desk.newest()
+        shown = entry.id if entry else ""
         with suppress(ImpastoError):
-            if entry:
-                what = with_photo(desk.wanted_of(entry), photo)
-                return [identity, identity, *paint_tab.filled(desk, what)]
-        return [identity, identity, *paint_tab.fresh(paint, desk, photo)]
+            if what := known(desk, shown, last):
+                return [shown, shown, *paint_tab.work_on(desk, what)]
+        return [shown, shown, *paint_tab.fresh(paint, desk)]
 
-    outputs = [paint.job, paint.view, *paint.shown]
-    blocks.load(load, [paint.job, paint.last], outputs, **PRIVATE)
+    def photograph(
+        job: str, last: str, handed: Any, kept: Path | None, refused: str, request: gr.Request
+    ) -> list[Any]:
+        desk = desk_of(request)
+        if not (handed or kept or refused):  # a person may have been faster
+            with suppress(ImpastoError):
+                if what := known(desk, job, last):
+                    return paint_tab.photographed(what)
+                if photo := desk.kept(last or ""):
+                    return paint_tab.photographed(Wanted(photo, {}))
+        return [gr.skip() for _ in paint.of_photo]
+
+    remembered = [paint.job, paint.last]
+    outputs = [paint.job, paint.view, *paint.of_work]
+    opened = blocks.load(load, remembered, outputs, **PRIVATE)
+    inputs = [*remembered, paint.photo, paint.kept, paint.refused]
+    opened.then(photograph, inputs, paint.of_photo, **PRIVATE)
+
+
+def known(desk: Desk, job: str, last: str) -> Wanted | None:
+    """What a page showed: what a job was made of, with the photograph that was chosen last.
+
+    Raises:
+        ImpastoError: what the job was made of can't be read any more.
+    """
+    entry = desk.find(job or "")
+    return with_photo(desk.wanted_of(entry), desk.kept(last or "")) if entry else None
 
 
 def with_photo(what: Wanted, photo: Path | None) -> Wanted:

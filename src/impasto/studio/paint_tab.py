@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +53,7 @@ class Paint:
     Attributes:
         photo: the photograph as it is shown.
         kept: its file in the queue's folder.
+        refused: why there is none: the line about a file that could not be taken, or ''.
         picked: the cards.
         settings: the widgets, by setting.
         job: the id of the job that is shown, remembered by the browser.
@@ -68,6 +68,7 @@ class Paint:
 
     photo: gr.Image
     kept: gr.State
+    refused: gr.State
     picked: gr.HTML
     settings: Mapping[str, Any]
     job: gr.BrowserState
@@ -89,9 +90,17 @@ class Paint:
     @property
     def shown(self) -> list[Any]:
         """What ``filled`` fills."""
-        fold = self.regions
-        regions = [fold.masks, fold.on, *fold.after]
-        return [self.photo, self.kept, self.picked, *self.settings.values(), *regions]
+        return [*self.of_photo, *self.of_work]
+
+    @property
+    def of_photo(self) -> list[Any]:
+        """Of that, the photograph and its masks."""
+        return [self.photo, self.kept, self.regions.masks, self.regions.on]
+
+    @property
+    def of_work(self) -> list[Any]:
+        """Of that, what is done with it."""
+        return [self.picked, *self.settings.values(), *self.regions.after]
 
 
 @dataclass
@@ -148,8 +157,8 @@ def build() -> Paint:
     job = gr.BrowserState("", storage_key="impasto-job", secret="impasto-studio")
     last = gr.BrowserState("", storage_key="impasto-photo", secret="impasto-studio")
     return Paint(
-        photo, gr.State(None), picked, settings, job, last, view, message, button, forecast, own,
-        forget, example, regions,
+        photo, gr.State(None), gr.State(""), picked, settings, job, last, view, message, button,
+        forecast, own, forget, example, regions,
     )  # fmt: skip
 
 
@@ -241,16 +250,23 @@ def wanted(kept: Path, picked: Mapping[str, Any], values: Sequence[Any]) -> Want
 
 def filled(desk: Desk, what: Wanted) -> list[Any]:
     """The page's widgets, showing this; as many as Paint.shown."""
+    return [*photographed(what), *work_on(desk, what)]
+
+
+def photographed(what: Wanted) -> list[Any]:
+    """The photograph and its masks, as many as Paint.of_photo."""
+    masks = what.mask, what.style_mask
+    return [glance(what.photo), what.photo, masks, what.mask is not None]
+
+
+def work_on(desk: Desk, what: Wanted) -> list[Any]:
+    """What is done with the photograph, as many as Paint.of_work."""
     values = [what.settings.get(name, getattr(Config, name)) for name in (*MAIN, *MORE)]
     values[MAIN.index("size")] = with_choice(values[MAIN.index("size")])
     values = [(v[0] if v else Config.style_scale) if isinstance(v, tuple) else v for v in values]
     return [
-        glance(what.photo),
-        what.photo,
         parts.cards(desk.shelf.all(), what.paintings),
         *values,
-        (what.mask, what.style_mask),
-        what.mask is not None,
         *(
             gr.update(value=what.regions.get(name, AS_CHOSEN), choices=region_choices(desk.shelf))
             for name in (*brush.COLOURS, brush.REST_NAME)
@@ -258,15 +274,12 @@ def filled(desk: Desk, what: Wanted) -> list[Any]:
     ]
 
 
-def fresh(tab: Paint, desk: Desk, photo: Path | None) -> list[Any]:
-    """The page's widgets where no job is shown, as many as Paint.shown."""
-    found = [gr.skip() for _ in tab.shown]
+def fresh(tab: Paint, desk: Desk) -> list[Any]:
+    """The same where no job is shown."""
+    found = [gr.skip() for _ in tab.of_work]
     count, choices = len(tab.regions.after), region_choices(desk.shelf)
     found[-count:] = [gr.update(choices=choices)] * count
-    found[2] = parts.cards(desk.shelf.all(), {desk.shelf.all()[0].id: 1.0})
-    if photo:
-        with suppress(ImpastoError):
-            found[:2] = [glance(photo), photo]
+    found[0] = parts.cards(desk.shelf.all(), {desk.shelf.all()[0].id: 1.0})
     return found
 
 
@@ -330,14 +343,14 @@ def wire_photo(tab: Paint, desk_of: Any) -> None:
 
     def take(handed: tuple[Path, str] | None, request: gr.Request) -> list[Any]:
         if handed is None:
-            return [gr.skip(), None, told(NO_PHOTO), (None, None)]
+            return [gr.skip(), None, "", (None, None)]
         path, name = handed
         try:
             kept = desk_of(request).keep(path, name)
         except ImpastoError as error:
-            return [None, None, told(said(error), wrong=True), (None, None)]
+            return [None, None, said(error), (None, None)]
         plain = kept.suffix.lower() in BROWSER_SHOWS
-        return [gr.skip() if plain else glance(kept), kept, gr.skip(), (None, None)]
+        return [gr.skip() if plain else glance(kept), kept, "", (None, None)]
 
     def example(picked: dict[str, Any], request: gr.Request) -> list[Any]:
         desk = desk_of(request)
@@ -345,10 +358,10 @@ def wire_photo(tab: Paint, desk_of: Any) -> None:
         chosen = picked.get("chosen") or {painting: 1.0}
         return [glance(kept), kept, parts.cards(desk.shelf.all(), chosen)]
 
-    outputs = [tab.photo, tab.kept, tab.forecast, tab.regions.masks]
+    outputs = [tab.photo, tab.kept, tab.refused, tab.regions.masks]
     tab.photo.input(take, tab.photo, outputs, **PRIVATE)
     tab.kept.change(lambda kept: ticket(kept) if kept else "", tab.kept, tab.last, **PRIVATE)
-    tab.photo.clear(lambda: [None, told(NO_PHOTO)], None, [tab.kept, tab.forecast], **PRIVATE)
+    tab.photo.clear(lambda: [None, ""], None, [tab.kept, tab.refused], **PRIVATE)
     tab.example.click(example, tab.picked, [tab.photo, tab.kept, tab.picked], **PRIVATE)
 
 
@@ -385,18 +398,22 @@ def wire_paintings(tab: Paint, desk_of: Any) -> None:
 
 
 def wire_forecast(tab: Paint, desk_of: Any) -> None:
-    """What it will take is said."""
+    """What it will take is said, or why that can't be said."""
 
-    def expect(request: gr.Request, kept: Path | None, picked: Any, *values: Any) -> str:
+    def expect(
+        request: gr.Request, refused: str, kept: Path | None, picked: Any, *values: Any
+    ) -> str:
         if kept is None:
-            return told(NO_PHOTO)
+            return told(refused or NO_PHOTO, wrong=bool(refused))
         try:
             return told(desk_of(request).forecast(wanted(kept, picked, values)).words)
         except ImpastoError as error:
             return told(said(error), wrong=True)
 
-    changes = [tab.kept.change, tab.picked.change, *(tab.settings[n].change for n in DECIDING)]
-    gr.on(changes, expect, tab.chosen, tab.forecast, trigger_mode="always_last", **PRIVATE)
+    changes = [each.change for each in (tab.kept, tab.refused, tab.picked)]
+    changes += [tab.settings[name].change for name in DECIDING]
+    inputs = [tab.refused, *tab.chosen]
+    gr.on(changes, expect, inputs, tab.forecast, trigger_mode="always_last", **PRIVATE)
 
 
 def wire_paint(tab: Paint, desk_of: Any) -> None:
