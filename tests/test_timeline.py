@@ -109,10 +109,17 @@ def test_a_film_goes_from_the_start_to_the_result(folder, whole, suffix):
     assert change(frames[-1], shown) < CLOSE
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_the_same_frames_give_the_same_bytes(form):
+@pytest.mark.parametrize("form", FORMS, ids=SUFFIXES)
+def test_the_same_frames_give_the_same_film(form, tmp_path):
     shots = [(grey(level, (32, 48)), 2) for level in (0, 90, 255)]
-    assert form.encode(iter(shots), 10) == form.encode(iter(shots), 10)
+    paths = [tmp_path / f"{name}{form.suffix}" for name in ("one", "other")]
+    for path in paths:
+        path.write_bytes(form.encode(iter(shots), 10))
+    if form.encode is not mp4:  # x264's own bytes differ now and then: see `mp4`
+        assert paths[0].read_bytes() == paths[1].read_bytes()
+    (one, lasting), (other, as_long) = map(frames_of, paths)
+    assert lasting == as_long
+    assert max(map(change, one, other)) < 1 / 255
 
 
 def test_an_mp4_has_the_colours_of_its_frames_and_says_how_they_are_coded(tmp_path):
@@ -193,13 +200,14 @@ def stop_after_five(checkpointer, step, listen=checkpoint.Checkpointer.__call__)
 def test_after_ctrl_c_there_is_a_film_and_going_on_ends_in_the_same_bytes(folder, whole, capsys):
     with pytest.MonkeyPatch.context() as stopping:
         stopping.setattr(checkpoint.Checkpointer, "__call__", stop_after_five)
-        impasto(capsys, *COMMAND, "--timeline", "film.mp4", status=130)
-    so_far, _ = frames_of(Path("film.mp4"))
+        impasto(capsys, *COMMAND, "--timeline", "film.webp", status=130)
+    so_far, _ = frames_of(Path("film.webp"))
     assert change(so_far[-1], picture("out.png")[: len(so_far[-1])]) < CLOSE
     (frames,) = FOLDER.glob("frames-*")
     (frames / "00000006.png").write_bytes(b"of a moment that the checkpoint does not know")
     impasto(capsys, "resume", FOLDER)
-    assert Path("film.mp4").read_bytes() == (whole / "film.mp4").read_bytes()
+    assert Path("out.png").read_bytes() == (whole / "out.png").read_bytes()
+    assert Path("film.webp").read_bytes() == (whole / "film.webp").read_bytes()
     assert not FOLDER.exists()
 
 

@@ -57,7 +57,7 @@ class Timeline:
     """A listener of Steps that keeps frames on disk, and makes a film of them at the end.
 
     Nothing of it is decided by the clock: a run that was killed and gone on with has the same
-    frames, and the film the same bytes, as one that nothing stopped.
+    frames as one that nothing stopped, and so the same film.
 
     Args:
         job: what is run.

@@ -256,7 +256,9 @@ def write(
     sound: Clip | None = None,
     on_frame: Callable[[int], None] | None = None,
 ) -> tuple[str, ...]:
-    """Write a film, whole or not at all; the same input gives the same bytes.
+    """Write a film, whole or not at all; the same input gives the same frames.
+
+    And the same bytes too, but for H.264: see `pictures.films.mp4`.
 
     Odd sides are made even for H.264 by a line that is there twice.
 
