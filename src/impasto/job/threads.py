@@ -129,12 +129,11 @@ class Waiting:
 
     def _look(self, done: threading.Event) -> None:
         """See how the threads fare that are awake while they wait, and decide."""
-        before, started_s = delays(), time.monotonic()
+        started_s, before = time.monotonic(), delays()
         done.wait(LOOK_S)
-        self.seen_s += time.monotonic() - started_s
-        self.delay_s += (
-            sum(ns - before.get(thread, 0) for thread, ns in delays().items()) / NS_PER_S
-        )
+        after = delays()
+        self.seen_s += time.monotonic() - started_s  # encloses what is counted
+        self.delay_s += sum(ns - before.get(thread, 0) for thread, ns in after.items()) / NS_PER_S
         if self.seen_s < LOOK_S:
             return
         if self.delay_s > MOST_DELAY * self.seen_s:
