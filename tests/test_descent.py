@@ -22,6 +22,7 @@ from impasto.transfer.descent import (
     GradientDescent,
     Outcome,
     Point,
+    Value,
 )
 
 EXACT = torch.float64
@@ -227,6 +228,31 @@ BUMPY = {  # rates at which they go up as well, and explode
     "adam": lambda evaluate, x: Adam(evaluate, x, 20.0),
     "gd": lambda evaluate, x: GradientDescent(evaluate, x, 2.0),
 }
+
+
+@pytest.mark.parametrize("before", [0, 1, 7])
+@pytest.mark.parametrize("bumpy", [False, True])
+@pytest.mark.parametrize("name", MINIMIZERS)
+def test_a_last_step_is_any_step_without_a_gradient(name, bumpy, before):
+    function = quadratic(5)
+    one, other = (
+        (BUMPY if bumpy else MINIMIZERS)[name](evaluator(function), start()) for _ in "ab"
+    )
+    for _ in range(before):
+        one.step()
+        other.step()
+    begun = other.point.x
+    one.step()
+    ended = other.end(lambda x: Value(x, float(function(x))))
+    assert torch.equal(ended, one.point.x)
+    assert bumpy or not torch.equal(ended, begun)
+
+
+def test_a_last_step_that_leads_nowhere_stays_where_it_is():
+    minimizer = LBFGS(evaluator(quadratic(5)), start())
+    minimizer.step()
+    stands = minimizer.point.x
+    assert torch.equal(minimizer.end(lambda x: Value(x, math.nan)), stands)
 
 
 @pytest.mark.parametrize("through", [dict, through_a_file])

@@ -56,6 +56,10 @@ def test_in_windows_loss_and_gradient_are_those_of_the_whole(name, convolutions,
     expected, found = whole(x), tiled(x)
     assert found.losses == pytest.approx(expected.losses, rel=ROOTS)
     assert relative(found.gradient, expected.gradient) < 1e-9
+    for each, known in ((whole, expected), (tiled, found)):
+        alone = each.value(x)
+        assert torch.equal(alone.x, x)
+        assert alone.loss == pytest.approx(known.loss, rel=1e-12)
 
 
 @settings(max_examples=12, deadline=None)

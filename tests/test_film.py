@@ -12,14 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data, transform
 
-from conftest import noise_picture, signals_as_before
+from conftest import noise_picture, signals_as_before, small_state
 
 pytest.importorskip("cv2")
 pytest.importorskip("scenedetect")
 
 from impasto.cli import main
-from impasto.config import configure
+from impasto.config import Config, configure
 from impasto.errors import ConfigError, PictureError
+from impasto.network.vgg import VGG
+from impasto.transfer.evaluation import Evaluator, Region
 from impasto.transfer.losses import Anchor, departure
 from impasto.video.clip import open_clip
 from impasto.video.film import FilmOrder, Strength, open_film, paint_film, spread
@@ -93,6 +95,19 @@ def test_the_gradient_of_a_departure_is_its_slope():
     slope = (departure(x + step * way, anchor)[0] - departure(x - step * way, anchor)[0]) / 2 / step
     assert slope == pytest.approx(float((gradient * way).sum()), rel=1e-6)
     assert departure(picture, anchor)[0] == 0
+
+
+def test_the_loss_alone_is_that_which_comes_with_a_gradient():
+    photograph, painting, x, picture = (noise_picture(48, 64, seed) for seed in range(4))
+    trust, held, preserve = (noise_picture(48, 64, seed)[:, :1] for seed in (5, 6, 7))
+    config, anchor = Config(tv_weight=0.1), Anchor(picture, trust, held, 3.0)
+    evaluate = Evaluator(
+        VGG(small_state()), photograph, [Region.whole(painting)], config,
+        preserve=preserve, grey=True, anchor=anchor,
+    )  # fmt: skip
+    found = evaluate(x)
+    assert {"departure", "tv"} < set(found.losses)
+    assert evaluate.value(x).loss == pytest.approx(found.loss, rel=1e-6)
 
 
 def test_a_still_scene_stands_still_to_the_byte_and_costs_nothing(tmp_path):

@@ -11,7 +11,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -62,7 +62,21 @@ class Point:
         return cls(**{field.name: state[f"{name}.{field.name}"] for field in fields(cls)})
 
 
+@dataclass(frozen=True)
+class Value:
+    """A picture and its loss, without the gradient: a third of the work."""
+
+    x: Tensor
+    loss: float
+
+    @property
+    def finite(self) -> bool:
+        return math.isfinite(self.loss)
+
+
 Evaluate = Callable[[Tensor], Point]
+ValueAt = Callable[[Tensor], Value]
+Tried = TypeVar("Tried", Point, Value)
 
 
 class Outcome(NamedTuple):
@@ -78,7 +92,8 @@ class Outcome(NamedTuple):
 
 
 class Minimizer(Protocol):
-    """``point`` is where it stands; ``step`` goes one iteration.
+    """``point`` is where it stands; ``step`` goes one iteration. ``end`` goes the last one,
+    after which no gradient is wanted, and gives the picture; then it is of no more use.
 
     ``state`` is all that it knows; ``restore`` makes another one know the same, and no more;
     ``inherit`` makes one at the next scale begin with what is good there too.
@@ -88,6 +103,8 @@ class Minimizer(Protocol):
     converged: bool
 
     def step(self) -> Outcome: ...
+
+    def end(self, value_at: ValueAt) -> Tensor: ...
 
     def state(self) -> State: ...
 
@@ -144,17 +161,28 @@ class LBFGS:
         if self.converged:
             return Outcome()
         free = free_pixels(self.point)
-        self.exploded = ""
-        found = self._search(self._downhill(free))
-        if found is None and self.pairs:
-            self._forget()  # curvature that leads nowhere is worth nothing
-            found = self._search(self._downhill(free))
+        found = self._lower(free, self.evaluate)
         if found is None:
             self.converged = True
             return Outcome("; ".join(filter(None, (self.exploded, STALLED))), bool(self.exploded))
         self._remember(found, free)
         self.point = found
         return Outcome(self.exploded, bool(self.exploded))
+
+    def end(self, value_at: ValueAt) -> Tensor:
+        if self.converged:
+            return self.point.x
+        found = self._lower(free_pixels(self.point), value_at)
+        return self.point.x if found is None else found.x
+
+    def _lower(self, free: Tensor, look_at: Callable[[Tensor], Tried]) -> Tried | None:
+        """Where the loss is lower enough, if there is such a place."""
+        self.exploded = ""
+        found = self._search(self._downhill(free), look_at)
+        if found is None and self.pairs:
+            self._forget()  # curvature that leads nowhere is worth nothing
+            found = self._search(self._downhill(free), look_at)
+        return found
 
     def _downhill(self, free: Tensor) -> Tensor:
         """Where to go: a direction in which the free pixels lower the loss."""
@@ -182,7 +210,7 @@ class LBFGS:
             q = q + (factor - dot(y, q) / dot(s, y)) * s
         return -q
 
-    def _search(self, direction: Tensor) -> Point | None:
+    def _search(self, direction: Tensor, look_at: Callable[[Tensor], Tried]) -> Tried | None:
         """The first point at step 1, 1/2, 1/4, ... that lowers the loss enough."""
         here, length = self.point, 1.0
         for _ in range(BACKTRACKS):
@@ -190,7 +218,7 @@ class LBFGS:
             slope = dot(here.gradient, x - here.x)
             if slope >= 0:
                 return None
-            there = self.evaluate(x)
+            there = look_at(x)
             if not there.finite or there.loss > ceiling(here.loss):
                 self.exploded = f"the loss went to {there.loss:.3g}: back, with a smaller step"
             elif there.loss <= here.loss + SUFFICIENT_DECREASE * slope:
@@ -245,8 +273,8 @@ class FirstOrder:
         self.converged = False
 
     def step(self) -> Outcome:
-        there = self.evaluate((self.point.x + self.move()).clamp(0, 1))
-        if there.finite and there.loss <= self.ceiling:
+        there = self.evaluate(self._ahead())
+        if self._stands(there):
             self.point = there
             self.best = min(self.best, there, key=lambda point: point.loss)
             return Outcome()
@@ -255,6 +283,16 @@ class FirstOrder:
         self.reset()
         note = f"the loss went to {there.loss:.3g}: back to the best picture, step halved"
         return Outcome(note, rejected=True)
+
+    def end(self, value_at: ValueAt) -> Tensor:
+        there = value_at(self._ahead())
+        return there.x if self._stands(there) else self.best.x
+
+    def _ahead(self) -> Tensor:
+        return (self.point.x + self.move()).clamp(0, 1)
+
+    def _stands(self, there: Point | Value) -> bool:
+        return there.finite and there.loss <= self.ceiling
 
     def inherit(self, state: State) -> None:
         """Nothing that these learn at one scale is good at the next."""

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from impasto.config import Axes, Config, Size, split_layer
 from impasto.pictures.color import nearest_grey
-from impasto.transfer.descent import Point
+from impasto.transfer.descent import Point, Value
 from impasto.transfer.losses import (
     DISTANCES,
     Anchor,
@@ -59,6 +59,19 @@ def point_at(network: Network, loss: Objective, x: Tensor, window_px: int | None
         losses["tv"] = loss.tv_weight * tv
         gradient += by_x.mul_(loss.tv_weight)
     return Point(x.detach(), losses, sum(losses.values()), gradient)
+
+
+def losses_at(
+    network: Network, loss: Objective, x: Tensor, window_px: int | None
+) -> dict[str, float]:
+    """The loss of a picture (1, 3, H, W), term by term."""
+    tally = Tally(loss)
+    walk(network, x, loss.layers, window_px, tally.add)
+    losses = tally.losses()
+    if loss.tv_weight:
+        tv, _ = total_variation(x, around=network.around, visible=loss.visible)
+        losses["tv"] = loss.tv_weight * tv
+    return losses
 
 
 @dataclass(frozen=True)
@@ -303,9 +316,7 @@ class Evaluator:
         )
 
     def __call__(self, x: Tensor) -> Point:
-        shown = nearest_grey(x) if self.grey else x
-        for picture, where in self.kept:
-            shown = torch.lerp(shown, picture, where)
+        shown = self._shown(x)
         point = point_at(self.network, self.objective, shown, self.window_px)
         gradient, losses = point.gradient, dict(point.losses)
         if self.anchor is not None:
@@ -317,6 +328,21 @@ class Evaluator:
         if self.grey:
             gradient = nearest_grey(gradient)
         return Point(x.detach(), losses, sum(losses.values()), gradient)
+
+    def value(self, x: Tensor) -> Value:
+        """The loss alone, forward through the network and not back."""
+        shown = self._shown(x)
+        losses = losses_at(self.network, self.objective, shown, self.window_px)
+        if self.anchor is not None:
+            losses["departure"] = self.anchor.weight * departure(shown, self.anchor)[0]
+        return Value(x.detach(), sum(losses.values()))
+
+    def _shown(self, x: Tensor) -> Tensor:
+        """What the network sees: grey, or with what is kept, where that is asked for."""
+        shown = nearest_grey(x) if self.grey else x
+        for picture, where in self.kept:
+            shown = torch.lerp(shown, picture, where)
+        return shown
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -78,12 +78,14 @@ class Follower:
             iterations: at least 1.
             config: weights of content and style, which may differ from frame to frame.
         """
-        evaluate = partial(self._evaluator, seen, anchor, config)
+        # The last step asks the one of those before it: what it knows of the frame took a look.
+        evaluate = lru_cache(1)(partial(self._evaluator, seen, anchor, config))
         descent = Descent(evaluate, start, config, self.known, begun=False)
-        for _ in range(iterations):
+        for _ in range(iterations - 1):
             descent.step(self.window_px)
             self.window_px = descent.window_px  # smaller, where memory ran out
-        x = descent.point.x
+        x = descent.end(self.window_px, lambda window_px: evaluate(window_px).value)
+        self.window_px = descent.window_px
         return torch.lerp(x, anchor.picture, anchor.held)
 
     def _evaluator(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,10 +21,13 @@ from impasto.transfer.descent import (
     Outcome,
     Point,
     State,
+    ValueAt,
 )
 from impasto.transfer.evaluation import Evaluator, Region, free_cached, ran_out_of_memory
 from impasto.transfer.schedule import schedule, steered
 from impasto.transfer.walk import Network, halved
+
+T = TypeVar("T")
 
 Windows = Sequence[tuple[int, int | None]]
 """From which iteration on, counted from 1, windows have which side in pixels; None is whole."""
@@ -233,20 +236,31 @@ class Descent:
 
     def step(self, window_px: int | None) -> Outcome:
         """Go one iteration, in windows of this side or, where memory runs out, of smaller ones."""
+        outcome = self._going(window_px, lambda minimizer, _: minimizer.step())
+        assert self.minimizer is not None
+        self.known, self.begun = self.minimizer.state(), True
+        return outcome
+
+    def end(self, window_px: int | None, value_at: Callable[[int | None], ValueAt]) -> Tensor:
+        """Go the last iteration likewise, after which no gradient is wanted; the picture."""
+        return self._going(window_px, lambda minimizer, px: minimizer.end(value_at(px)))
+
+    def _going(self, window_px: int | None, go: Callable[[Minimizer, int | None], T]) -> T:
+        """Do something in windows of this side or, where memory runs out, of smaller ones."""
         self.told, size = "", (self.picture.shape[2], self.picture.shape[3])
         while True:
             try:
                 if self.minimizer is None or window_px != self.window_px:
                     self.minimizer = None  # its tensors may go
                     self.minimizer = self._standing(window_px)
-                outcome = self.minimizer.step()
+                done = go(self.minimizer, window_px)
             except (RuntimeError, MemoryError) as error:
                 smaller = halved(window_px, size)
                 if smaller is None or not ran_out_of_memory(error):
                     raise
             else:
-                self.known, self.begun, self.window_px = self.minimizer.state(), True, window_px
-                return outcome
+                self.window_px = window_px
+                return done
             window_px, self.minimizer = smaller, None
             free_cached()  # outside the handler, which holds the failed tensors
             self.told = f"memory ran out: going on in windows of {window_px} px"
