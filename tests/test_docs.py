@@ -100,6 +100,8 @@ def test_every_option_and_command_that_a_page_names_is_there(capsys):
     ):
         known += impasto(capsys, command, "--help").out
     theirs = {"--torch-backend", "--pip-args"}  # uv's and pipx's
+    theirs |= {"--head", "--address", "--num-cpus", "--port"}  # Ray's
+    theirs |= {"--autoscaling-config", "--object-store-memory"}
     theirs |= {"--against", "--largest", "--rounds"}  # our benchmarks'
     for page in (ROOT / "README.md", *DOCS.glob("*.md")):
         options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text()))

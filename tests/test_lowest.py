@@ -35,7 +35,10 @@ def numbers(version: str) -> tuple[int, ...]:
 def test_a_requirement_without_a_plain_floor_is_refused(wanted):
     with pytest.raises(SystemExit, match=re.escape(f"{wanted}: ")):
         lowest.floors(
-            {"dependencies": [wanted], "optional-dependencies": {"heif": [], "video": []}}
+            {
+                "dependencies": [wanted],
+                "optional-dependencies": {each: [] for each in lowest.EXTRAS},
+            }
         )
 
 

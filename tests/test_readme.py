@@ -100,5 +100,5 @@ def test_the_extras_that_the_readme_installs_are_there():
     given = re.findall(r"'\.\[([\w,]+)\]'", README)
     extras = {name for names in given for name in names.split(",")}
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
-    assert extras == {"heif", "video", "studio"}
+    assert extras == {"heif", "video", "studio", "cluster"}
     assert extras < set(project["optional-dependencies"])

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = ("heif", "video")
+EXTRAS = ("heif", "video", "cluster")
 RUNNERS = ("pytest", "hypothesis")  # what runs the tests: as in constraints.txt
 PINNED = ("torch",)
 # The command line and its help, pictures in and out, weights' formats, films, pages, measures.
@@ -30,6 +30,7 @@ TESTS = (
     "test_image_writing.py",
     "test_weights.py",
     "test_timeline.py",
+    "test_cluster.py",
     "test_metrics.py",
     "test_color.py",
     "test_masks.py",

@@ -96,6 +96,10 @@ class QueueError(ImpastoError):
     """A queue that is full or in use by another server; a job that is not there, or damaged."""
 
 
+class ClusterError(ImpastoError):
+    """A cluster that can't be reached or does not fit, or a machine of it."""
+
+
 class PartialResultWarning(UserWarning):
     """A picture was stopped on the way: it is given as it stands. Not an error; see `stylize`."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
 
 from impasto.batch.crew import Crew, Event
@@ -15,13 +15,25 @@ QUEUE = ".impasto-batch"  # in the results' folder: what is on its way
 LEDGER = ".impasto-batch.json"  # likewise: what results without recipes were made from
 
 
-def missing(found: Sequence[Piece], record: Record, *, overwrite: bool = False) -> list[int]:
+def of_this_machine(_: str) -> str:
+    """The device is found out here."""
+    return ""
+
+
+def missing(
+    found: Sequence[Piece],
+    record: Record,
+    *,
+    overwrite: bool = False,
+    device: Callable[[str], str] = of_this_machine,
+) -> list[int]:
     """The numbers of the pieces that are yet to be made; the others are recorded.
 
     Args:
         found: all of a batch.
         record: of it.
         overwrite: whether what was made from others is made anew.
+        device: that a setting means, where other machines do the work.
 
     Raises:
         PictureError: something is there that was made from others, and is not to be overwritten.
@@ -31,7 +43,7 @@ def missing(found: Sequence[Piece], record: Record, *, overwrite: bool = False) 
     for number, piece in enumerate(found):
         differs = None
         with suppress(ImpastoError):  # an input that can't be read: its turn will tell
-            differs = difference(piece.order)
+            differs = difference(piece.order, device(piece.order.config.device))
             if differs and not piece.order.recipe and ledger.knows(piece.order):
                 differs = ""
         if differs:

@@ -32,11 +32,15 @@ def recipe_at(path: Path) -> Recipe | None:
         return None
 
 
-def difference(order: Order) -> str | None:
+def difference(order: Order, device: str = "") -> str | None:
     """Why the file in an order's place is not what it would make; '' where it is, None without one.
 
     Nothing is decoded: a folder of thousands takes as long as reading its files. Other versions of
     packages, and another number of threads where none is asked for, make no other picture.
+
+    Args:
+        order: that one.
+        device: that it is carried out on, where that is another machine's.
 
     Raises:
         ImpastoError: of its children the one that fits, where the order can't be carried out.
@@ -51,28 +55,31 @@ def difference(order: Order) -> str | None:
     went = there.outcome
     if went is None or went.done < went.planned:
         return "it was stopped before its end"
-    return there.difference(wanted(order, there), versions=False)
+    return there.difference(wanted(order, there, device), versions=False)
 
 
-def wanted(order: Order, like: Recipe) -> Recipe:
+def wanted(order: Order, like: Recipe, device: str = "") -> Recipe:
     """The recipe that an order would have, as far as it decides the picture.
 
     Args:
         order: that one.
         like: of what is there; its size is that of any picture of the same files and settings.
+        device: as in ``difference``.
 
     Raises:
         ImpastoError: a file or a network can't be read.
     """
     if order.regions:  # which colours they mean, only the mask can tell
-        return replace(order.prepare().recipe, threads=order.config.threads or like.threads)
+        recipe = order.prepare().recipe
+        threads = order.config.threads or like.threads
+        return replace(recipe, threads=threads, device=device or recipe.device)
     network = network_of(order.config.backbone)
     return replace(
         like,
         settings=kept_settings(order.config),
         inputs=inputs_of(order),
         network=network,
-        device=str(choose_device(order.config.device)),
+        device=device or str(choose_device(order.config.device)),
         threads=order.config.threads or like.threads,
     )
 

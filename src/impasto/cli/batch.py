@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
@@ -20,17 +21,21 @@ from impasto.cli.stylize import parse_regions, settings_and_paintings, stylize
 from impasto.cli.sweep import make_folder
 from impasto.cli.work import say_measuring
 from impasto.config import Config
-from impasto.errors import ConfigError, PictureError, printable
+from impasto.errors import ConfigError, PictureError, did_you_mean, printable
 from impasto.parsing import parse_number
 
 if TYPE_CHECKING:
+    from impasto.batch.cluster import RayCrew
     from impasto.batch.crew import Crew, Event
     from impasto.batch.listing import Row
     from impasto.batch.orders import Piece
     from impasto.batch.record import Record
+    from impasto.cluster.session import Session
 
 MOST_WORKERS = 1024  # as of threads
 TICK_S = 2.0  # of work, at least, by which its speed is told: iterations of several pictures mix
+SHARED, SENT = "shared", "sent"  # files, with a cluster
+FAR_QUEUE = ".impasto-cluster"  # of the results' folder: what is on its way on other machines
 LOCK = ".impasto-batch.lock"  # of the results' folder
 MANY = "Many"  # the panel of what is batch's own
 
@@ -84,6 +89,27 @@ Workers = Annotated[
         "--threads. Left out, one, which has them all; with --threads as many as have cores.",
     ),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|HOST:PORT",
+        rich_help_panel=MANY,
+        show_default=False,
+        help="Paint on the machines of a Ray cluster: of the one that this machine is a part of, "
+        "or at an address. A picture takes as many of a machine's CPUs as it has threads; or a "
+        "GPU, where there is one.",
+    ),
+]
+Files = Annotated[
+    str | None,
+    typer.Option(
+        metavar="shared|sent",
+        rich_help_panel=MANY,
+        show_default=False,
+        help="With --cluster: all machines see the same folders, or pictures are sent to them and "
+        "back.  [dim]\\[default: shared][/dim]",
+    ),
+]
 Format = Annotated[
     str,
     typer.Option(
@@ -135,6 +161,8 @@ def batch(
     output: Folder,
     pairs: Pairs = None,
     workers: Workers = None,
+    cluster: Cluster = None,
+    files: Files = None,
     overwrite: Overwrite = False,
     format: Format = "png",
     timeline: Films = None,
@@ -154,6 +182,7 @@ def batch(
     from impasto.batch.batch import missing
 
     quiet = given["quiet"]
+    check_places(workers, cluster, files)
     rows = rows_asked(photos or [], style or [], output, pairs, given)
     common = orders.Common(
         output,
@@ -170,10 +199,17 @@ def batch(
     with alone(output):
         orders.check(found, pairs)
         book = record.Record(found, measuring=measures)
-        left = missing(found, book, overwrite=overwrite)
-        if left:
-            crew = crew_for([found[n] for n in left], number_of(workers), pairs is None, quiet)
-            work(found, left, crew, book, quiet)
+        with joined(cluster) as session:
+            far = far_crew(session, found, files == SENT) if session else None
+            device = {"device": far.device} if far else {}
+            left = missing(found, book, overwrite=overwrite, **device)
+            if left:
+                todo, strict = [found[n] for n in left], pairs is None
+                if far:
+                    crew: Crew = ready(far, todo, strict, quiet)
+                else:
+                    crew = crew_for(todo, number_of(workers), strict, quiet)
+                work(found, left, crew, book, quiet)
         finish(book, len(left), quiet)
 
 
@@ -243,6 +279,31 @@ def number_of(workers: str | None) -> int | None:
     return int(number)
 
 
+def check_places(workers: str | None, cluster: str | None, files: str | None) -> None:
+    """Raise a ConfigError where it is said twice, or not at all, where the work is to be done."""
+    if cluster is not None and workers is not None:
+        hint = "on a cluster there are as many at once as its machines have room for"
+        raise ConfigError("`cluster` with `workers`", "one or the other", hint)
+    if files is not None and cluster is None:
+        raise ConfigError("`files` without `cluster`", "", "add --cluster")
+    if files not in (None, SHARED, SENT):
+        raise ConfigError(
+            f"`files` {files!r}", f"allowed: {SHARED}, {SENT}", did_you_mean(files, (SHARED, SENT))
+        )
+
+
+@contextmanager
+def joined(cluster: str | None) -> Iterator[Session | None]:
+    """The cluster of this address; None without one."""
+    if cluster is None:
+        yield None
+        return
+    from impasto.cluster.session import Session
+
+    with Session(cluster) as session:
+        yield session
+
+
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Keep the results' folder to this batch."""
@@ -276,6 +337,28 @@ def crew_for(found: Sequence[Piece], workers: int | None, strict: bool, quiet: b
         typer.echo(given, err=True)
     folder = found[0].order.target.parent
     return LocalCrew(folder / QUEUE, hands.slots, hands.spares)
+
+
+def far_crew(session: Session, found: Sequence[Piece], sent: bool) -> RayCrew:
+    """The cluster's machines, not looked at yet."""
+    from impasto.batch.cluster import RayCrew
+    from impasto.job import threads
+
+    folder = found[0].order.target.parent / FAR_QUEUE
+    return RayCrew(session, folder, sent, threads.default())
+
+
+def ready(crew: RayCrew, found: Sequence[Piece], strict: bool, quiet: bool) -> RayCrew:
+    """The crew, once all that can be found wrong before was looked for; arguments as above."""
+    from impasto.batch import rehearsal
+    from impasto.batch.cluster import on_the_cpu
+
+    rehearse = rehearsal.rehearsed if strict else rehearsal.first_good
+    here = [replace(piece, order=on_the_cpu(piece.order)) for piece in found]
+    job = rehearse(here, None, lambda: None if quiet else say_measuring())
+    crew = replace(crew, peak_bytes=job.plan.peak_bytes if job else 0)
+    crew.check([piece.order for piece in found])
+    return crew
 
 
 def work(

@@ -30,6 +30,8 @@ ARGUMENTS = (
     "mcp",
     "overwrite",
     "workers",
+    "cluster",
+    "files",
     *SPELT,
 )  # that errors name, besides settings
 

@@ -278,7 +278,8 @@ def remove(directory: Path) -> None:
 class Checkpointer:
     """A listener of Steps that keeps a checkpoint in a folder, as the work goes on.
 
-    It writes one every INTERVAL_S seconds and at each scale's end; ``write`` does it at once.
+    It writes one every INTERVAL_S seconds and at each scale's end; ``write`` does it at once. Where
+    many write to one disk, ``rarely_s`` is the time between two, and scales' ends do not count.
 
     Args:
         directory: made when the first one is written.
@@ -305,12 +306,13 @@ class Checkpointer:
         self.written = (
             resume_from.step.iteration if resume_from else 0
         )  # the iteration of the one on disk
-        self.tried_s = time.monotonic()
+        self.tried_s, self.rarely_s = time.monotonic(), 0.0
 
     def __call__(self, step: Step) -> None:
         self.history.append(step.row())
         self.step = step
-        if step.iteration in self.ends or time.monotonic() - self.tried_s >= INTERVAL_S:
+        ends = step.iteration in self.ends and not self.rarely_s
+        if ends or time.monotonic() - self.tried_s >= (self.rarely_s or INTERVAL_S):
             self.write()
 
     def write(self) -> None:

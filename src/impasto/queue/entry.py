@@ -217,6 +217,11 @@ class Entry:
         """The folder of its checkpoint, which may not be there."""
         return self.folder / CHECKPOINT
 
+    @property
+    def rarely_s(self) -> float:
+        """As `Checkpointer` has it: here few write to a disk."""
+        return 0.0
+
     # What is known of it.
 
     def state(self) -> State:

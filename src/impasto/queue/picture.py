@@ -65,6 +65,7 @@ def painted(
     order, folder = entry.task.order, entry.checkpoint_dir
     job, resume_from = work
     keep = job.checkpointer(folder, order.to_json(folder), resume_from)
+    keep.rarely_s = entry.rarely_s
     film = Timeline(job, order.timeline, folder, resume_from) if order.timeline else None
     watch = Watch(job, entry, reporter, keep, resume_from, previews=previews)
     listeners = [
