@@ -8,10 +8,11 @@ The photographs are in scikit-image's wheel. The same arguments give the same by
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from itertools import chain, islice
+from itertools import chain, count, islice
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,17 @@ def zoom(size: tuple[int, int], factor: float = 1.01) -> Iterator[Pixels]:
         span /= factor**way
 
 
+def closer(size: tuple[int, int], each: int = 72) -> Iterator[Pixels]:
+    """A camera that goes up to a cat in so many frames, gently, and back again."""
+    cat, far, near = data.chelsea(), (0.02, 0.0, 0.85), (0.3, 0.08, 0.55)  # left, top, span
+    for number in count():
+        share = (1 - math.cos(math.pi * number / (each - 1))) / 2
+        left, top, span = (
+            one + share * (other - one) for one, other in zip(far, near, strict=True)
+        )
+        yield view(cat, left, top, fitting(cat, top, span, size), size)
+
+
 def occlusion(
     size: tuple[int, int], step_px: float = 3.0, camera_px: float = 0.0
 ) -> Iterator[Pixels]:
@@ -109,6 +121,7 @@ SCENES: dict[str, Callable[[tuple[int, int]], Iterator[Pixels]]] = {
     "still": still,
     "pan": pan,
     "zoom": zoom,
+    "closer": closer,
     "occlusion": occlusion,
     "cut": cut,
 }
