@@ -24,7 +24,9 @@ from impasto.job import memory
 from impasto.job.job import network_of
 from impasto.transfer.evaluation import Evaluator
 from impasto.video.clip import open_clip
-from impasto.video.film import FilmOrder, open_film, paint_film
+from impasto.video.film import open_film, paint_film
+from impasto.video.order import FilmOrder
+from impasto.video.shooting import Event
 from impasto.video.steadiness import Steadiness, steadiness
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
@@ -62,19 +64,21 @@ def measured(place: Path, name: str, size: int, frames: int, alone: int) -> tupl
     seconds: list[float] = []
     began = time.perf_counter()
 
-    def on_frame(*_: object) -> None:
+    def tell(event: Event) -> None:
         nonlocal began
+        if event.planned:
+            return
         seconds.append(time.perf_counter() - began)
         began = time.perf_counter()
 
     film = open_film(order, film_folder)
     began = time.perf_counter()
-    placed = paint_film(film, on_frame=on_frame)
+    paint_film(film, tell)
     alone_folder.mkdir()
     for number, frame in enumerate(order.frames()):
         if number < alone:
             order.job(frame.pixels).run().save(alone_folder / f"{number:04}.png")
-    steady = steadiness(open_clip(placed[0].path.parent), order.clip, PAINTING)
+    steady = steadiness(open_clip(film.path(0).parent), order.clip, PAINTING)
     apart = steadiness(open_clip(alone_folder), order.clip, PAINTING)
     return in_words(steady, apart), f"{statistics.mean(seconds[1:]) / iteration(order):.1f}"
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from impasto.cli import main
 from impasto.cli.process import STOPS
 from impasto.job import calibration
+from impasto.network import weights
 from impasto.network.vgg import VGG, Stage
 from impasto.transfer import walk
 
@@ -30,6 +31,7 @@ SMALL_FLOATS = 6 + 6 + (8 + 8) / 4  # that its first two blocks make for a pixel
 
 
 ROOT = Path(__file__).parents[1]
+RESOLVE = cache(weights.resolve)
 
 
 @cache
@@ -115,6 +117,12 @@ def impasto(capsys, *words, status=0):
     out = capsys.readouterr()
     assert (exit_.value.code or 0) == status, out
     return out
+
+
+@pytest.fixture
+def one_reading(monkeypatch):
+    """The network's weights are read once for all jobs of this process."""
+    monkeypatch.setattr(weights, "resolve", RESOLVE)
 
 
 @pytest.fixture

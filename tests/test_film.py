@@ -24,8 +24,10 @@ from impasto.network.vgg import VGG
 from impasto.transfer.evaluation import Evaluator, Region
 from impasto.transfer.losses import Anchor, departure
 from impasto.video.clip import open_clip
-from impasto.video.film import FilmOrder, Strength, open_film, paint_film, spread
+from impasto.video.film import open_film, paint_film
 from impasto.video.flow import carried, motion
+from impasto.video.order import FilmOrder, Strength
+from impasto.video.preview import spread
 
 SIZE, BIG = (64, 96), (128, 192)  # height, width
 LAYERS = {
@@ -75,10 +77,16 @@ def order_of(clip, **more):
     return FilmOrder(open_clip(clip), ("charcoal",), configure(**{**QUICK, **more}))
 
 
-def painted(order, folder, on_frame=lambda *_: None):
+def painted(order, folder, on_frame=lambda *_: None, **others):
     """The frames of a film as bytes."""
-    placed = paint_film(open_film(order, folder), on_frame=on_frame)
-    return [each.path.read_bytes() for each in placed]
+
+    def tell(event):
+        if not event.planned:
+            on_frame(event.frame, event.iterations, event.new)
+
+    film = open_film(order, folder)
+    paint_film(film, tell, **others)
+    return [each.path.read_bytes() for each in film.placed]
 
 
 def pixels(data_):
@@ -235,8 +243,7 @@ def test_colours_are_whose_they_are_asked_to_be(tmp_path, color):
 def test_a_strength_goes_from_one_to_another(tmp_path):
     order = order_of(written(tmp_path / "clip", still(5)))
     order = replace(order, strength=Strength(0.2, 0.8))
-    made = open_film(order, tmp_path / "f")
-    assert [made.config_at(n).strength for n in range(5)] == [0.2, 0.35, 0.5, 0.65, 0.8]
+    assert [order.config_at(n, 5).strength for n in range(5)] == [0.2, 0.35, 0.5, 0.65, 0.8]
 
 
 @given(st.integers(1, 20), st.integers(1, 1000))

@@ -8,6 +8,8 @@ It knows no terminal. The files here, each using only those above it:
     there      what is there already, and whether it is what would be made
     slots      in a worker: reading and writing while another one computes
     local      a crew of processes on this machine
+    shots      in a worker: a shot of a film, for which the room video has the seam
+    shot_crew  a crew of processes for a film's shots
     rehearsal  what can be found wrong before the work; how many processes pay and fit
     record     what came of each picture: a table, and contact sheets
     batch      the whole

@@ -60,6 +60,32 @@ class LocalCrew:
             remove(self.folder)
 
 
+class Deaths:
+    """Workers that die and die, where no job is the reason.
+
+    Args:
+        pool: whose.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.worst = 0  # deaths of workers in a row when something last ended
+
+    def check(self, *, ended: bool) -> None:
+        """Look at them once more.
+
+        Args:
+            ended: whether a job has ended since the last time.
+
+        Raises:
+            QueueError: it is no use.
+        """
+        deaths = min(place.deaths for place in self.pool.places)
+        self.worst = deaths if ended else min(self.worst, deaths)
+        if deaths - self.worst > MOST_DEATHS:
+            raise QueueError(self.pool.trouble, "", "free some memory, and try again")
+
+
 class At:
     """Orders on their way through a pool.
 
@@ -73,7 +99,7 @@ class At:
         self.pool, self.queue, self.orders, self.flying = pool, pool.queue, orders, flying
         self.waiting = [n for n in range(len(orders)) if n not in self.flying][::-1]
         self.seen: dict[int, State] = {}
-        self.worst = 0  # deaths of workers in a row when something last ended
+        self.deaths = Deaths(pool)
 
     def events(self) -> Iterator[Event]:
         """All that happens, until every order has ended."""
@@ -110,11 +136,7 @@ class At:
         yield Event(number, state)
 
     def _check_workers(self, *, ended: bool) -> None:
-        """Raise a QueueError where workers die and die, and no job is the reason."""
-        deaths = min(place.deaths for place in self.pool.places)
-        self.worst = deaths if ended else min(self.worst, deaths)
-        if deaths - self.worst > MOST_DEATHS:
-            raise QueueError(self.pool.trouble, "", "free some memory, and try again")
+        self.deaths.check(ended=ended)
 
 
 def adopted(queue: Queue, orders: Sequence[Order]) -> dict[int, Entry]:

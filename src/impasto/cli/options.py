@@ -20,6 +20,7 @@ OPTIMISATION, OUTPUT = "Optimisation", "Output"
 
 # What is not called as the library calls it, with hyphens.
 SPELT = {"open_to_all": "--open", "style_masks": "--style-mask", "regions": "--region"}
+SPELT |= {"begin": "--from", "end": "--to"}
 ARGUMENTS = (
     "mask",
     "resume",
@@ -32,6 +33,7 @@ ARGUMENTS = (
     "workers",
     "cluster",
     "files",
+    "fps",
     *SPELT,
 )  # that errors name, besides settings
 

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from impasto.cli import options as o
+from impasto.cli.batch import number_of
 from impasto.cli.process import hear_stops, ignore_stops
 from impasto.cli.progress import Bar, clock
 from impasto.cli.stylize import config_and_paintings, parse_regions
 from impasto.cli.work import derived
 from impasto.config import Config
-from impasto.errors import ConfigError
+from impasto.errors import ConfigError, printable
 from impasto.job.order import named_after
 
 if TYPE_CHECKING:
-    from impasto.transfer.optimize import Step
-    from impasto.video.film import Film, FilmOrder
+    from impasto.job.job import Job
+    from impasto.video.crew import Crew
+    from impasto.video.film import Film
+    from impasto.video.order import FilmOrder
+    from impasto.video.shooting import Event
 
 TO = ":"  # between the two values of a strength that changes
 PREVIEWED = 6  # frames, spread over the clip
-FRAMES = "-frames"
+GIGABYTE, MEGABYTE = 1e9, 1e6
+FRAMES, QUEUE = "-frames", "queue"  # beside the film; in there, while processes paint
 
 Clip = Annotated[
     Path,
@@ -61,6 +68,15 @@ Strength = Annotated[
         help="As of impasto stylize; 0.3:0.8 goes from one to the other over the film.",
     ),
 ]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N",
+        show_default=False,
+        help="Shots at once, each with its share of the cores, on which their bytes depend as on "
+        "--threads. Left out, one after the other.",
+    ),
+]
 Preview = Annotated[
     bool,
     typer.Option(
@@ -77,6 +93,7 @@ def video(
     end: To = None,
     fps: Fps = None,
     preview: Preview = False,
+    workers: Workers = None,
     look: o.Look = None,
     preset: o.Preset = None,
     size: o.Size = None,
@@ -110,7 +127,7 @@ def video(
     frames that are done are kept beside the film until it is there.
     """
     from impasto.video.clip import open_clip
-    from impasto.video.film import FilmOrder
+    from impasto.video.order import FilmOrder
 
     given = {k: v for k, v in locals().items() if k in Config.__dataclass_fields__}
     change = parse_change(given.pop("strength"), given)
@@ -130,12 +147,15 @@ def video(
     ending = ".png" if preview else ".mp4"
     after = Path(f"{clip.stem}-{named_after(named)}{ending}")
     target = output or derived(after, ending, quiet=quiet)
-    (show_preview if preview else make)(order, target, quiet)
+    if preview:
+        show_preview(order, target, quiet)
+    else:
+        make(order, target, number_of(workers), quiet)
 
 
 def parse_change(text: str | None, given: dict[str, Any]) -> Any:
     """A strength that changes, such as 0.3:0.8, or None; one that does not goes into given."""
-    from impasto.video.film import Strength
+    from impasto.video.order import Strength
 
     if text is None or TO not in text:
         given["strength"] = text
@@ -150,47 +170,113 @@ def parse_change(text: str | None, given: dict[str, Any]) -> Any:
     return Strength(first, last)
 
 
-def make(order: FilmOrder, target: Path, quiet: bool) -> None:
+def make(order: FilmOrder, target: Path, workers: int | None, quiet: bool) -> None:
     """Paint every frame that is not there yet, and write the film."""
     import shutil
 
+    from impasto.batch import rehearsal
     from impasto.cli.work import claimed
     from impasto.files import fitting
     from impasto.video import film as room
-    from impasto.video import reel
+    from impasto.video.kinds import check_target
+    from impasto.video.masking import rehearsed
 
     size = order.clip.size_at(order.side_px)
-    reel.check_target(target, size, [order.clip.path, *order.paintings])
+    check_apart(order, target)
+    check_target(target, size, order.picture(target.name).inputs)
     folder = fitting(target.with_name(f"{target.name}{FRAMES}"), FRAMES)
     with claimed(target, None):
         hear_stops()
+        job = rehearsed(order)
         with Looking(order, quiet=quiet) as looking:
-            film = room.open_film(order, folder, looking)
-        try:
-            with Painting(film, quiet=quiet) as painting:
-                placed = room.paint_film(film, painting.step, painting)
-        except KeyboardInterrupt:
-            typer.echo(
-                f"Stopped: {film.done} of {len(film.times)} frames are kept in {folder}; "
-                "the same command goes on from there",
-                err=True,
-            )
-            raise
+            share, suffix = rehearsal.share(workers), target.suffix.lower()
+            film = room.open_film(order, folder, looking, share, suffix)
+        tell(film.notes, quiet)
+        check_room(film, workers or 1)
+        paint(film, crew_for(film, workers, job, quiet), quiet)
         ignore_stops()
-        notes = reel.write(target, placed, film.end, order.clip)
-        for note in notes:
-            typer.echo(note, err=True)
+        tell(room.write_film(film, target), quiet)
         shutil.rmtree(folder, ignore_errors=True)
     if not quiet:
-        typer.echo(f"Wrote {target} ({size[1]} x {size[0]} px, {len(placed)} frames)")
+        typer.echo(f"Wrote {target} ({size[1]} x {size[0]} px, {len(film.times)} frames)")
+
+
+def tell(notes: Sequence[str], quiet: bool) -> None:
+    """Say what a person should know."""
+    for note in () if quiet else notes:
+        typer.echo(printable(note), err=True)
+
+
+def check_apart(order: FilmOrder, target: Path) -> None:
+    """Raise a ConfigError where the film would become one of a folder's frames or masks."""
+    for each in (order.clip.path, order.mask):
+        if each and each.is_dir() and os.path.realpath(target.parent) == os.path.realpath(each):
+            given = f"{target} would be among the pictures of '{each}'"
+            raise ConfigError(given, "", "choose another place")
+
+
+def check_room(film: Film, painters: int) -> None:
+    """Say so where the disk will not hold a film."""
+    from impasto.video.film import room_bytes
+
+    takes, free = room_bytes(film, painters)
+    if takes > free:
+        typer.echo(
+            f"The disk has {size_of(free)} free, and the film will take about {size_of(takes)} of "
+            "it: if it fills up, what is painted is kept, and the same command goes on",
+            err=True,
+        )
+
+
+def size_of(count: int) -> str:
+    """A number of bytes, for people."""
+    return f"{count / GIGABYTE:.1f} GB" if count >= GIGABYTE else f"{count / MEGABYTE:.1f} MB"
+
+
+def crew_for(film: Film, workers: int | None, job: Job, quiet: bool) -> Crew:
+    """Whoever will paint a film's shots: processes, as many as are asked for, fit and pay."""
+    from impasto.batch.rehearsal import hands
+    from impasto.batch.shot_crew import ShotCrew
+    from impasto.video.crew import InTurn
+
+    several = len(film.shots)
+    if workers in (None, 1):
+        return InTurn()
+    if several == 1:
+        if not quiet:
+            typer.echo("The clip is one shot: there is nothing to paint side by side.", err=True)
+        return InTurn()
+    found = hands(workers, job, several)
+    fit = found.slots.several
+    if fit < min(found.wanted, several) and not quiet:
+        given = f"Memory suffices for {fit} at once, not for {found.wanted}."
+        typer.echo(given, err=True)
+    return ShotCrew(film.folder / QUEUE, fit)
+
+
+def paint(film: Film, crew: Crew, quiet: bool) -> None:
+    """Have every frame painted, and tell how it goes."""
+    from impasto.video.film import paint_film
+
+    try:
+        with Painting(film, quiet=quiet) as painting:
+            paint_film(film, painting, crew)
+    except KeyboardInterrupt:
+        typer.echo(
+            f"Stopped: {film.done} of {len(film.times)} frames are kept in {film.folder}; "
+            "the same command goes on from there",
+            err=True,
+        )
+        raise
 
 
 def show_preview(order: FilmOrder, target: Path, quiet: bool) -> None:
     """Paint a few frames of the clip on one sheet, and say what all of it will take."""
     from impasto import pictures
-    from impasto.video import film as room
+    from impasto.video import preview as room
 
-    pictures.check_target(target, inputs=[order.clip.path, *order.paintings])
+    check_apart(order, target)
+    pictures.check_target(target, inputs=order.picture(target.name).inputs)
     hear_stops()
     found = room.preview(order, PREVIEWED)
     pictures.save(pictures.load(found.sheet).pixels, target)
@@ -221,24 +307,23 @@ class Painting(Bar):
     def __init__(self, film: Film, *, quiet: bool) -> None:
         from impasto.job.session import Pace
 
-        self.film, self.begun = film, 0
+        self.film, self.there = film, 0
         super().__init__(Pace(film.work), quiet=quiet)
 
-    def step(self, step: Step) -> None:
-        """Tell of an iteration of a shot's first frame."""
-        self.show(
-            self.count(self.begun), f"a shot's first frame: {step.iteration}/{step.iterations}"
-        )
+    def __call__(self, event: Event) -> None:
+        """Tell of what has happened."""
+        if event.planned:
+            words = f"a shot's first frame: {event.iterations}/{event.planned}"
+            self.show(self.count, words)
+            return
+        self.there += 1
+        work = self.film.work_of(event.frame)
+        (self.pace.did if event.new else self.pace.skip)(work)
+        self.show(self.count, f"{event.iterations} iterations" if event.iterations else "unchanged")
+        if not self.drawn and (self.there % 25 == 0 or self.there == len(self.film.times)):
+            self.say(f"{self.count}  {self.left()}")
 
-    def __call__(self, number: int, iterations: int, new: bool) -> None:
-        """Tell that a frame is there."""
-        self.begun = number + 1
-        work = self.film.work_of(number)
-        (self.pace.did if new else self.pace.skip)(work)
-        self.show(self.count(number + 1), f"{iterations} iterations" if iterations else "unchanged")
-        if not self.drawn and (self.begun % 25 == 0 or self.begun == len(self.film.times)):
-            self.say(f"{self.count(self.begun)}  {self.left()}")
-
-    def count(self, frames: int) -> str:
+    @property
+    def count(self) -> str:
         """How many frames are there."""
-        return f"{frames}/{len(self.film.times)}"
+        return f"{self.there}/{len(self.film.times)}"

@@ -34,11 +34,14 @@ class Masks:
             region of the same colour, or of the same label.
         regions: by colour or label, as `masks.find` takes it, a painting of the region's own, or
             ``"photo"`` where it is to stay as photographed.
+        passing: whether the mask is of one frame of a film, and another's may have regions that
+            this one has not.
     """
 
     mask: PictureSource | None = None
     style_masks: Several = ()
     regions: Mapping[str, PictureSource] = field(default_factory=dict)
+    passing: bool = False
 
     def check(self) -> None:
         """Raise a ConfigError where they say nothing together, or are of other types."""
@@ -294,18 +297,24 @@ def with_regions(
     theirs = load_style_masks(paintings, given.style_masks)
     by_label = masks.are_by_label([mask, *theirs], given.regions)
     where = mask.regions(by_label=by_label)
-    own = own_styles(given.regions, where, mask, config, scene.photograph)
-    painted = masked(paintings, theirs, list(where))
+    named = given.regions
+    if given.passing:
+        named = {text: each for text, each in named.items() if masks.find(text, list(where))}
+    own = own_styles(named, where, mask, config, scene.photograph)
+    painted = masked(paintings, theirs, list(where), passing=given.passing)
     preserved = [colour for colour in where if own.get(colour) == PHOTO]
     preserve = torch.stack([where[colour] for colour in preserved]).sum(0) if preserved else None
     areas: list[Area] = []
     for colour, part in where.items():
         mine = own.get(colour)
         if isinstance(mine, Painting):
-            areas.append(Area((mine,), masks.region_name(colour), part))
+            areas.append(Area((mine,), masks.region_name(colour), part, colour))
         elif mine is None:
             areas.append(area_of(colour, part, painted))
-    check_all_used(areas, painted)
+    if given.passing and not areas:  # what is to be painted is not in this frame: nothing is
+        areas = [Area(tuple(painted) or paintings_of(given, config, scene.photograph))]
+    elif not given.passing:
+        check_all_used(areas, painted)
     regions: dict[str, str | None] = {
         **{area.name: " + ".join(each.name for each in area.styles) for area in areas},
         **{masks.region_name(colour): None for colour in preserved},
@@ -321,7 +330,40 @@ def with_regions(
         },
     )
     scene = replace(scene, areas=tuple(areas), regions=regions, inputs=inputs)
-    return replace(scene, preserve=preserve, original=original)
+    return replace(scene, preserve=preserve, preserved=tuple(preserved), original=original)
+
+
+def paintings_of(given: Masks, config: Config, photograph: Picture) -> tuple[Painting, ...]:
+    """The paintings of regions, where there are no others."""
+    several = [each for each in given.regions.values() if each != PHOTO]
+    if not several:
+        raise ConfigError("every region stays as photographed", "at least one with a painting")
+    return (load_painting(several[0], config, 1.0, photograph),)
+
+
+def located(
+    scene: Scene, source: PictureSource
+) -> tuple[list[Tensor | None], Tensor | None] | None:
+    """Where a scene's areas are by another mask, and where the photograph stays.
+
+    Args:
+        scene: composed with a mask of another frame of a film.
+        source: this frame's, of the same size.
+
+    Returns:
+        For each area (1, 1, H, W) in [0, 1], or None where it is all; the last likewise, None is
+        nowhere. None where the mask has other regions.
+    """
+    known, mask = scene.keys, masks.load(source, "mask")
+    found = {
+        masks.same(theirs, known): part
+        for theirs, part in mask.regions(by_label=isinstance(known[0], int)).items()
+    }
+    if set(found) != set(known):
+        return None
+    kept = [found[each] for each in scene.preserved]
+    where = [None if each.colour is None else found[each.colour] for each in scene.areas]
+    return where, torch.stack(kept).sum(0) if kept else None
 
 
 def check_all_used(areas: Sequence[Area], paintings: Sequence[Painting]) -> None:
@@ -397,8 +439,12 @@ def masked(
     paintings: Sequence[Painting],
     style_masks: Sequence[Mask],
     colours: Sequence[Key],
+    *,
+    passing: bool = False,
 ) -> list[Painting]:
     """The paintings with the parts that their masks name, by the photograph's colours.
+
+    ``passing`` is as in Masks.
 
     Raises:
         ConfigError: a region that the photograph's mask has not.
@@ -409,6 +455,8 @@ def masked(
         parts: dict[Key, Tensor] = {}
         for theirs, part in mask.regions(by_label=by_label).items():
             ours = masks.same(theirs, colours)
+            if ours is None and passing:
+                continue
             if ours is None:
                 there = ", ".join(masks.region_name(each) for each in colours)
                 raise ConfigError(

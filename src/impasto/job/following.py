@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,9 +10,11 @@ from torch import Tensor
 
 from impasto.config import Config
 from impasto.job import threads
-from impasto.job.casting import as_painted, as_seen
+from impasto.job.casting import as_painted, as_seen, located
 from impasto.job.job import Job, network_of
+from impasto.job.scene import region_at
 from impasto.modes import own_modes
+from impasto.pictures import PictureSource
 from impasto.pictures.color import match_covariance
 from impasto.transfer.descent import State
 from impasto.transfer.follow import Follower, Seen
@@ -37,6 +40,24 @@ class Origin:
     held: Tensor
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a frame's regions are.
+
+    Attributes:
+        where: which part of the frame each is, (1, 1, H, W) in [0, 1]; None is all.
+        preserve: where it stays as photographed, likewise; None is nowhere.
+    """
+
+    where: Sequence[Tensor | None]
+    preserve: Tensor | None
+
+    @property
+    def kept(self) -> Tensor | None:
+        """The last on the CPU."""
+        return None if self.preserve is None else self.preserve.to("cpu")
+
+
 class Following:
     """The manner of a job, for the frames that come after its own.
 
@@ -50,7 +71,6 @@ class Following:
         self.job = job
         with threads.using(job.threads):
             subject = job.subject()
-            self.preserve = subject.preserve(job.size)
             self.follower = Follower(
                 network_of(job.backbone, job.config, job.ways).to(job.device),
                 subject.regions(job.size),
@@ -59,10 +79,30 @@ class Following:
                 grey=job.scene.grey,
                 window_px=job.plan.window_px,
             )
+            where = [each.where for each in self.follower.regions]
+            self.place = Place(where, subject.preserve(job.size))
+
+    @own_modes()
+    def placed(self, mask: PictureSource) -> Place | None:
+        """Where the job's regions are by another frame's mask; None where that has others."""
+        found = located(self.job.scene, mask)
+        if found is None:
+            return None
+        where, preserve = found
+        size, device = self.job.size, self.job.device
+        parts = [None if each is None else region_at(each, size).to(device) for each in where]
+        kept = None if preserve is None else region_at(preserve, size).to(device)
+        return Place(parts, kept)
 
     @own_modes()
     def paint(
-        self, photograph: Tensor, origin: Origin, weight: float, iterations: int, config: Config
+        self,
+        photograph: Tensor,
+        origin: Origin,
+        weight: float,
+        iterations: int,
+        config: Config,
+        place: Place | None = None,
     ) -> Tensor:
         """A frame in the job's manner, (1, 3, H, W) in [0, 1], on the CPU.
 
@@ -74,18 +114,19 @@ class Following:
             weight: of the departure from there in the loss.
             iterations: at least 1.
             config: the job's, but for the weights of content and style.
+            place: where its regions are; None is where they were in the job's own frame.
         """
         job, device = self.job, self.job.device
         with threads.using(job.threads):
             shown = as_seen(job.scene, photograph, config).to(device)
             before = as_painted(job.scene, origin.picture).to(device)
-            where = [each.where for each in self.follower.regions]
+            place = place or self.place
             known = origin.known.to(device)
             start = torch.lerp(in_palette_of(shown, before, known), before, known)
             anchor = Anchor(before, origin.trust.to(device), origin.held.to(device), weight)
-            seen = Seen(shown, self.preserve, where)
+            seen = Seen(shown, place.preserve, place.where)
             pixels = self.follower.paint(seen, start, anchor, iterations, config)
-            finished = job.finished(pixels.to("cpu"), photograph)
+            finished = job.finished(pixels.to("cpu"), photograph, place.kept)
         return torch.lerp(finished, origin.picture, origin.held)
 
 

@@ -442,10 +442,13 @@ class Job:
         original, size = self.scene.original, (pixels.shape[2], pixels.shape[3])
         return self.finished(pixels, None if original is None else original.at(size))
 
-    def finished(self, pixels: Tensor, photograph: Tensor | None) -> Tensor:
+    def finished(
+        self, pixels: Tensor, photograph: Tensor | None, preserve: Tensor | None = None
+    ) -> Tensor:
         """The picture to show, of pixels that were optimised, where this was photographed.
 
         Both are (1, 3, h, w); the photograph is wanted where the result takes something of it.
+        Where it stays it is as ``preserve`` says, (1, 1, h, w); None is as the scene does.
         """
         size = (pixels.shape[2], pixels.shape[3])
         if self.scene.grey:  # as the loss saw them
@@ -454,7 +457,7 @@ class Job:
             return pixels
         if self.scene.own_colours:
             pixels = color.with_luminance(photograph, pixels)
-        preserve = self.scene.preserved_at(size)
+        preserve = self.scene.preserved_at(size) if preserve is None else preserve
         return pixels if preserve is None else torch.lerp(pixels, photograph, preserve)
 
     def checkpointer(

@@ -73,7 +73,7 @@ class Area:
         styles: paintings.
         name: of its colour; '' where it is all.
         where: which part, (1, 1, H, W) of the photograph's size; None is all.
-        colour: which part of those paintings that have a mask.
+        colour: of the mask, and which part of those paintings that have one; None is no mask.
     """
 
     styles: tuple[Painting, ...]
@@ -92,6 +92,7 @@ class Scene:
         start: what the optimisation starts from, where it is a picture of its own.
         original: the photograph as it was given, where the result takes something of it.
         preserve: where the result is the photograph, (1, 1, H, W); None is nowhere.
+        preserved: the mask's colours or labels of that.
         own_colours: whether only the luminance is repainted, and the colours are the original's.
         grey: whether all that is painted is grey, and so the result.
         inputs: the files that they are from.
@@ -103,6 +104,7 @@ class Scene:
     start: Picture | None = None
     original: Picture | None = None
     preserve: Tensor | None = None
+    preserved: tuple[Key, ...] = ()
     own_colours: bool = False
     grey: bool = False
     inputs: Inputs = field(default_factory=Inputs)
@@ -113,6 +115,11 @@ class Scene:
         """Each one once."""
         found = {id(each): each for area in self.areas for each in area.styles}
         return list(found.values())
+
+    @property
+    def keys(self) -> list[Key]:
+        """The colours or labels of its mask's regions."""
+        return [*(a.colour for a in self.areas if a.colour is not None), *self.preserved]
 
     @property
     def manner(self) -> str:

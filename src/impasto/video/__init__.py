@@ -11,6 +11,17 @@ Times are Fractions, never numbers of frames over a rate: many clips have no one
     shots      where one shot ends and the next begins
     flow       motion from frame to frame, how far it can be trusted, and pictures carried along it
     sound      a clip's sound, packet by packet
+    kinds      the kinds of film that can be written
+    muxing     pictures and sound into a container
     reel       numbered frames on disk to a film
+    stretches  finished stretches of a film, encoded early, and joined
+    order      which film, how, from when to when
+    painting   a frame, from where the things of earlier ones are now
+    masking    a mask that moves, and the film's frames
+    kept       what of a shot is on disk
+    shooting   a shot, painted by whoever takes it on
+    crew       the seam to whoever paints shots: this process, others, other machines
+    preview    a few frames, and how long all of them will take
+    film       the whole
     steadiness how steady a film is, in numbers
 """

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import dropwhile
 from pathlib import Path
 
 from impasto import pictures
@@ -91,12 +93,14 @@ def within(
         yield replace(frame, time=begun, end=frame.end if end is None else min(frame.end, end))
 
 
-def thinned(frames: Iterator[_Timed], tick: Fraction) -> Iterator[_Timed]:
-    """Of all frames that stand at the same tick from the first's time on, what is seen there.
+def thinned(
+    frames: Iterator[_Timed], tick: Fraction, begin: Fraction | None = None
+) -> Iterator[_Timed]:
+    """Of all frames that stand at the same tick from ``begin`` on, what is seen there.
 
-    Each then stands for whole ticks. A frame that stands at no tick is left out.
+    Each then stands for whole ticks. A frame that stands at no tick is left out. None is the
+    first's time.
     """
-    begin: Fraction | None = None
     for frame in frames:
         begin = frame.time if begin is None else begin
         first = -((begin - frame.time) // tick)  # the first tick at or after its time
@@ -190,17 +194,40 @@ class Clip:
             PictureError: at once, a clip of too many frames a second; on the way, that no frame
                 is in the interval, or that the file can't be read further.
         """
-        begin, end = self._interval(begin_s, end_s)
-        source, tick = self._paced(fps)
-        size = self.size_at(size_px)
+        return self._made(
+            self._found(begin_s, end_s, fps, None, None, on_note), self.size_at(size_px)
+        )
 
-        def tell(note: str) -> None:
-            if on_note is not None:
-                on_note(f"{self.what} is {note}")
+    def frames_from(
+        self,
+        time: Fraction,
+        origin: Fraction,
+        begin_s: Moment | None = None,
+        end_s: Moment | None = None,
+        fps: Moment | None = None,
+        size_px: int | None = None,
+        *,
+        seek: bool = True,
+    ) -> Iterator[Frame]:
+        """Those of ``frames`` that come at a time or later.
 
-        least = min(1 / source.facts.rate, LEAST_LEFT_S)
-        found = within(timed(source.raw(begin, tell), source.facts.rate), begin, end, least)
-        return self._made(found if tick is None else thinned(found, tick), size)
+        Args:
+            time: of one of them, in s.
+            origin: of the first of all.
+            begin_s: as for ``frames``, like the next three.
+            end_s: likewise.
+            fps: likewise.
+            size_px: likewise.
+            seek: whether to begin to read near there, by the file's index, and not at the
+                beginning: where that is wrong, or frames depend on those before, there may be
+                others.
+
+        Raises:
+            ConfigError, PictureError: as for ``frames``.
+        """
+        found = self._found(begin_s, end_s, fps, time if seek else None, origin, None)
+        later = dropwhile(lambda each: each.time < time, found)
+        return self._made(later, self.size_at(size_px))
 
     def size_at(self, size_px: int | None) -> Size:
         """(height, width) of frames whose longer side is ``size_px``; None is the clip's own.
@@ -231,6 +258,27 @@ class Clip:
         rate = facts.rate if tick is None else min(facts.rate, 1 / tick)
         return max(1, round((end - begin) * rate))
 
+    def _found(
+        self,
+        begin_s: Moment | None,
+        end_s: Moment | None,
+        fps: Moment | None,
+        near: Fraction | None,
+        origin: Fraction | None,
+        on_note: Callable[[str], None] | None,
+    ) -> Iterator[_Timed]:
+        """Frames in an interval at a rate, read from near a time on, or from the first."""
+        begin, end = self._interval(begin_s, end_s)
+        source, tick = self._paced(fps)
+
+        def tell(note: str) -> None:
+            if on_note is not None:
+                on_note(f"{self.what} is {note}")
+
+        least, start = min(1 / source.facts.rate, LEAST_LEFT_S), max(begin, near or begin)
+        found = within(timed(source.raw(start, tell), source.facts.rate), begin, end, least)
+        return found if tick is None else thinned(found, tick, origin)
+
     def _made(self, found: Iterator[_Timed], size: Size) -> Iterator[Frame]:
         """Pixels, of those that are left only."""
         none = True
@@ -247,6 +295,9 @@ class Clip:
     def _interval(
         self, begin_s: Moment | None, end_s: Moment | None
     ) -> tuple[Fraction, Fraction | None]:
+        for name, moment in (("begin", begin_s), ("end", end_s)):
+            if moment is not None and not math.isfinite(moment):
+                raise ConfigError(f"`{name}` {float(moment):g}", "allowed: a number of seconds")
         begin = exact(begin_s or 0)
         end = None if end_s is None else exact(end_s)
         if begin < 0 or (end is not None and end <= begin):

@@ -8,6 +8,7 @@ changed since it was painted is let go, though nothing moved.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,9 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from impasto.config import Config
-from impasto.job.following import Following, Origin
+from impasto.job.following import Following, Origin, Place
+from impasto.pictures.labels import SAME_LEVELS
+from impasto.pictures.masks import FEATHER
 from impasto.video.flow import Motion, carried, long_trust, motion
 from impasto.video.source import Pixels
 
@@ -33,6 +36,8 @@ SAME_LIGHT, OTHER_LIGHT = 4 / 255, 10 / 255  # difference of means up to which, 
 WEIGHT = 3.0  # of the departure from the last frame in the loss
 FEW, MORE = 2, 4  # iterations of a frame, and where much of it is new
 MUCH = 0.1  # of a frame's area
+# Beyond the border of a mask's region its edge fades out: in pixels, or of the longer side.
+LEAST_BORDER_PX, BORDER = 3, 2 * FEATHER
 STILL = 0.998  # of a frame's area that is held: then nothing is painted
 
 
@@ -45,20 +50,24 @@ class Painted:
         picture: (1, 3, H, W) uint8, the result.
         seen: (1, 3, H, W) uint8, by pixel the photograph as it was when it was last painted.
         age: (1, 1, H, W) uint8, by pixel how many iterations it was painted for.
+        mask: (H, W, 3) uint8, where that moves.
     """
 
     photograph: Pixels
     picture: Tensor
     seen: Tensor
     age: Tensor
+    mask: Pixels | None = None
 
     @classmethod
-    def first(cls, photograph: Pixels, picture: Tensor, iterations: int) -> Painted:
+    def first(
+        cls, photograph: Pixels, picture: Tensor, iterations: int, mask: Pixels | None = None
+    ) -> Painted:
         """A shot's first frame, which comes from nowhere; the picture in [0, 1]."""
         height, width = photograph.shape[:2]
         most = min(iterations, 255)
         age = torch.full((1, 1, height, width), most, dtype=torch.uint8, device="cpu")
-        return cls(photograph, to_bytes(picture), as_tensor(photograph), age)
+        return cls(photograph, to_bytes(picture), as_tensor(photograph), age, mask)
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,12 @@ class Traced:
 
 
 def paint(
-    manner: Following, photograph: Pixels, earlier: Sequence[Painted], config: Config
+    manner: Following,
+    photograph: Pixels,
+    earlier: Sequence[Painted],
+    config: Config,
+    mask: Pixels | None = None,
+    place: Place | None = None,
 ) -> tuple[Painted, int]:
     """Paint a shot's next frame; how many iterations it took, 0 where nothing has changed.
 
@@ -88,18 +102,21 @@ def paint(
         photograph: (H, W, 3) uint8, sRGB.
         earlier: frames of the shot, the last first, up to the largest of LOOK_BACK.
         config: the shot's, but for the weights of content and style.
+        mask: (H, W, 3) uint8, where that moves.
+        place: where the manner's regions are by it.
     """
-    traced = trace(photograph, earlier, manner.job.threads)
+    traced = trace(photograph, earlier, manner.job.threads, mask)
     origin, iterations = traced.origin, iterations_for(traced)
     if iterations:
-        pixels = manner.paint(unit(as_tensor(photograph)), origin, WEIGHT, iterations, config)
+        shown = unit(as_tensor(photograph))
+        pixels = manner.paint(shown, origin, WEIGHT, iterations, config, place)
     else:
         pixels = origin.picture
     held = origin.held
     seen = torch.lerp(unit(as_tensor(photograph)), traced.seen, held)
     age = torch.where(held > 0, traced.age, traced.age * traced.kept + iterations)
     age = age.round().clamp(0, 255).to(torch.uint8)
-    return Painted(photograph, to_bytes(pixels), to_bytes(seen), age), iterations
+    return Painted(photograph, to_bytes(pixels), to_bytes(seen), age, mask), iterations
 
 
 def iterations_for(traced: Traced) -> int:
@@ -110,8 +127,13 @@ def iterations_for(traced: Traced) -> int:
     return MORE if float((1 - origin.trust).mean()) > MUCH else FEW
 
 
-def trace(photograph: Pixels, earlier: Sequence[Painted], threads: int = 1) -> Traced:
-    """Find what of a frame was there before, in the nearest frame that shows it."""
+def trace(
+    photograph: Pixels, earlier: Sequence[Painted], threads: int = 1, mask: Pixels | None = None
+) -> Traced:
+    """Find what of a frame was there before, in the nearest frame that shows it.
+
+    Where a mask moves, what was in another region is not what is there now.
+    """
     here = unit(as_tensor(photograph))
     none = torch.zeros_like(here[:, :1])
     found: list[tuple[Motion, Painted]] = []
@@ -121,7 +143,7 @@ def trace(photograph: Pixels, earlier: Sequence[Painted], threads: int = 1) -> T
             before = earlier[distance - 1]
             way = motion(before.photograph, photograph, threads)
             found.append((way, before))
-            trusts.append(way.trust * alike(here, before, way))
+            trusts.append(way.trust * alike(here, before, way) * alike_masked(mask, before, way))
             shares = long_trust(trusts)
             unknown = float(((1 - sum(shares, none)) * from_within(way)).mean())
     known = sum(shares, none).clamp(max=1)
@@ -155,6 +177,17 @@ def alike(here: Tensor, before: Painted, way: Motion) -> Tensor:
     """
     there = carried(unit(as_tensor(before.photograph)), way)
     return (unchanged(here, there) > 0).to(here)
+
+
+def alike_masked(mask: Pixels | None, before: Painted, way: Motion) -> Tensor:
+    """1 where a place was in the region in which it is now, and all around it, and 0 elsewhere."""
+    if mask is None or before.mask is None:
+        return torch.ones_like(way.trust)
+    there = carried(unit(as_tensor(before.mask)), way)
+    apart = (unit(as_tensor(mask)) - there).abs().amax(1, keepdim=True) > SAME_LEVELS / 255
+    reach = max(LEAST_BORDER_PX, math.ceil(BORDER * max(mask.shape[:2])))
+    near = nnf.max_pool2d(apart.to(way.trust), 2 * reach + 1, stride=1, padding=reach)
+    return 1 - near
 
 
 def unchanged(here: Tensor, seen: Tensor) -> Tensor:
