@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,13 +18,14 @@ import PIL.Image
 import psutil
 import pytest
 
-from conftest import impasto, signals_as_before
+from conftest import impasto, load_tool, signals_as_before
 from impasto.batch import cluster as crews
-from impasto.batch import node, parcels
+from impasto.batch import far_shots, node, parcels
 from impasto.batch.cluster import RayCrew
 from impasto.batch.node import Ticket
 from impasto.cli import main
 from impasto.cli.batch import Teller
+from impasto.cli.video import Painting
 from impasto.cluster import errands as module
 from impasto.cluster import extra, probe, session
 from impasto.cluster.errands import Ended, Errand, Errands, Stuck, Told
@@ -33,7 +35,11 @@ from impasto.config import configure
 from impasto.errors import ClusterError
 from impasto.job import checkpoint
 from impasto.job.order import Order
+from impasto.parsing import parse_look
 from impasto.queue.picture import Watch
+from impasto.video.clip import open_clip
+from impasto.video.film import open_film
+from impasto.video.order import FilmOrder
 from test_batch import ONE, PHOTOS, QUICK, results, rows
 from test_batch import photographs as write_photographs
 
@@ -194,6 +200,120 @@ def test_sent_there_and_back_ctrl_c_keeps_the_picture_and_a_failure_has_its_own_
     assert line.startswith(f"  a-broken-{STYLE}.png: {known}")
     assert not list(Path("out").rglob(checkpoint.FILE))
     assert not Path("out/.impasto-cluster").exists()
+
+
+# Films.
+
+SHOTS, EACH = 4, 4  # frames of each
+
+
+@pytest.fixture(scope="module")
+def film(alone):
+    """A clip of four shots, and the frames that it has painted in turn."""
+    make_clips = load_tool("make_clips")
+    frames = make_clips.noisy(make_clips.cut((48, 64), EACH))
+    make_clips.write(alone / "clip.mp4", islice(frames, SHOTS * EACH))
+    with pytest.MonkeyPatch.context() as patch, signals_as_before():
+        patch.chdir(alone)
+        patch.setenv("IMPASTO_CACHE", str(alone / "cache"))
+        look(alone / "film.toml")
+        with pytest.raises(SystemExit) as ended:
+            main(["video", "clip.mp4", "charcoal", "-o", "film", "--config", "film.toml", "-q"])
+        assert not ended.value.code
+    return frames_in(alone / "film")
+
+
+def look(path):
+    """Settings of a film that takes no time."""
+    path.write_text(
+        'size = 64\niterations = 2\nbackbone = "vgg16"\nthreads = 1\n'
+        'content_layers = "relu2_1"\nstyle_layers = "relu2_1"\n'
+    )
+
+
+def frames_in(path):
+    return {each.name: each.read_bytes() for each in sorted(path.glob("*.png"))}
+
+
+def video(capfd, far, *words, status=0):
+    more = ("-o", "film", "--config", "film.toml", "--cluster", far.address)
+    return impasto(capfd, "video", "clip.mp4", "charcoal", *more, *words, status=status)
+
+
+@pytest.fixture
+def filming(folder, alone):
+    shutil.copy(alone / "clip.mp4", ".")
+    look(Path("film.toml"))
+    return folder
+
+
+def test_a_films_shots_are_painted_on_nodes_of_which_one_dies(
+    filming, film, far, capfd, monkeypatch
+):
+    killed, told, hear = [], [], Painting.__call__
+
+    def listen(painting, event):
+        hear(painting, event)
+        told.append(event)
+        if not killed and not event.planned and event.new:
+            killed.append(event.frame)
+            far.remove_node(next(iter(far.worker_nodes)), allow_graceful=False)
+
+    monkeypatch.setattr(Painting, "__call__", listen)
+    out = video(capfd, far)
+    assert killed
+    assert frames_in(Path("film")) == film
+    there = [event.frame for event in told if not event.planned]
+    assert sorted(there) == list(range(SHOTS * EACH))
+    assert not Path("film-frames").exists()
+    assert "Wrote film (64 x 48 px, 16 frames)" in out.out
+    far.add_node(num_cpus=1, object_store_memory=STORE_BYTES, include_dashboard=False)
+
+
+def test_a_films_shots_are_sent_there_and_back_and_gone_on_with(
+    filming, film, far, capfd, monkeypatch
+):
+    hear = Painting.__call__
+
+    def ctrl_c(painting, event):
+        hear(painting, event)
+        if event.frame % EACH == 1 and event.new:
+            patch.setattr(Painting, "__call__", lambda *_: None)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Painting, "__call__", ctrl_c)
+        out = video(capfd, far, "--files", "sent", status=130)
+    assert "the same command goes on from there" in out.err
+    assert list(Path("film-frames").rglob("*.png"))
+    found = []
+    monkeypatch.setattr(Painting, "__call__", lambda _, event: found.append(event))
+    video(capfd, far, "--files", "sent")
+    assert frames_in(Path("film")) == film
+    assert False in {event.new for event in found}  # what was there was not painted again
+
+
+def test_a_shot_goes_from_bytes_to_bytes_and_its_errors_have_the_inputs_names(filming, film):
+    order = FilmOrder(
+        open_clip(Path("clip.mp4")),
+        ("charcoal",),
+        configure(**parse_look(Path("film.toml").read_text(), "film.toml")),
+    )
+    whole = open_film(order, Path("frames"))
+    known = whole.orders[1].to_json()
+    named = parcels.inputs(far_shots.order_of(known))
+    packed = [parcels.packed(each) for each in named]
+    done = far_shots.paint_there(Line(None, "", 0, 0.0), known, named, *packed, {})
+    assert (done.error, [each.frame for each in done.told]) == ("", [4, 5, 6, 7])
+    pictures = {name.removeprefix("pictures/"): data for name, data in done.files.items()}
+    numbers = sorted(film)[4:8]
+    assert [pictures[number] for number in numbers] == [film[number] for number in numbers]
+    again = far_shots.paint_there(Line(None, "", 0, 0.0), known, named, *packed, done.files)
+    assert {each.new for each in again.told} == {False}
+    Path("clip.mp4").write_bytes(b"no film")
+    broken = [parcels.packed(each) for each in named]
+    failed = far_shots.paint_there(Line(None, "", 0, 0.0), known, named, *broken, {})
+    assert str(Path("clip.mp4").absolute()) in failed.error
 
 
 # On a node.

@@ -96,7 +96,7 @@ Cluster = Annotated[
         rich_help_panel=MANY,
         show_default=False,
         help="Paint on the machines of a Ray cluster: of the one that this machine is a part of, "
-        "or at an address. A picture takes as many of a machine's CPUs as it has threads; or a "
+        "or at an address. A picture, or a shot, takes as many of its CPUs as it has threads; or a "
         "GPU, where there is one.",
     ),
 ]

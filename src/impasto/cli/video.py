@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from impasto.cli import options as o
-from impasto.cli.batch import number_of
+from impasto.cli.batch import SENT, Cluster, Files, check_places, joined, number_of
 from impasto.cli.process import hear_stops, ignore_stops
 from impasto.cli.progress import Bar, clock
 from impasto.cli.stylize import config_and_paintings, parse_regions
@@ -20,6 +21,7 @@ from impasto.errors import ConfigError, printable
 from impasto.job.order import named_after
 
 if TYPE_CHECKING:
+    from impasto.cluster.session import Session
     from impasto.job.job import Job
     from impasto.video.crew import Crew
     from impasto.video.film import Film
@@ -85,6 +87,21 @@ Preview = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Hands:
+    """Where a film's shots are painted, and how many at once.
+
+    Attributes:
+        workers: processes here, as asked for; None is not.
+        session: a cluster's machines instead.
+        sent: whether files are sent to them and back.
+    """
+
+    workers: int | None = None
+    session: Session | None = None
+    sent: bool = False
+
+
 def video(
     clip: Clip,
     paintings: o.Paintings = None,
@@ -94,6 +111,8 @@ def video(
     fps: Fps = None,
     preview: Preview = False,
     workers: Workers = None,
+    cluster: Cluster = None,
+    files: Files = None,
     look: o.Look = None,
     preset: o.Preset = None,
     size: o.Size = None,
@@ -130,6 +149,7 @@ def video(
     from impasto.video.order import FilmOrder
 
     given = {k: v for k, v in locals().items() if k in Config.__dataclass_fields__}
+    check_places(workers, cluster, files)
     change = parse_change(given.pop("strength"), given)
     config, named = config_and_paintings(look, given, paintings or [], wanted=not regions)
     order = FilmOrder(
@@ -150,7 +170,8 @@ def video(
     if preview:
         show_preview(order, target, quiet)
     else:
-        make(order, target, number_of(workers), quiet)
+        with joined(cluster) as session:
+            make(order, target, Hands(number_of(workers), session, files == SENT), quiet)
 
 
 def parse_change(text: str | None, given: dict[str, Any]) -> Any:
@@ -170,11 +191,10 @@ def parse_change(text: str | None, given: dict[str, Any]) -> Any:
     return Strength(first, last)
 
 
-def make(order: FilmOrder, target: Path, workers: int | None, quiet: bool) -> None:
+def make(order: FilmOrder, target: Path, hands: Hands, quiet: bool) -> None:
     """Paint every frame that is not there yet, and write the film."""
     import shutil
 
-    from impasto.batch import rehearsal
     from impasto.cli.work import claimed
     from impasto.files import fitting
     from impasto.video import film as room
@@ -189,11 +209,10 @@ def make(order: FilmOrder, target: Path, workers: int | None, quiet: bool) -> No
         hear_stops()
         job = rehearsed(order)
         with Looking(order, quiet=quiet) as looking:
-            share, suffix = rehearsal.share(workers), target.suffix.lower()
-            film = room.open_film(order, folder, looking, share, suffix)
+            film = room.open_film(order, folder, looking, share(hands), target.suffix.lower())
         tell(film.notes, quiet)
-        check_room(film, workers or 1)
-        paint(film, crew_for(film, workers, job, quiet), quiet)
+        check_room(film, hands.workers or 1)
+        paint(film, crew_for(film, hands, job, quiet), quiet)
         ignore_stops()
         tell(room.write_film(film, target), quiet)
         shutil.rmtree(folder, ignore_errors=True)
@@ -233,8 +252,31 @@ def size_of(count: int) -> str:
     return f"{count / GIGABYTE:.1f} GB" if count >= GIGABYTE else f"{count / MEGABYTE:.1f} MB"
 
 
-def crew_for(film: Film, workers: int | None, job: Job, quiet: bool) -> Crew:
-    """Whoever will paint a film's shots: processes, as many as are asked for, fit and pay."""
+def share(hands: Hands) -> int | None:
+    """The threads of each shot; None is as many as a process here may have."""
+    from impasto.batch import rehearsal
+    from impasto.job import threads
+
+    return threads.default() if hands.session else rehearsal.share(hands.workers)
+
+
+def crew_for(film: Film, hands: Hands, job: Job, quiet: bool) -> Crew:
+    """Whoever will paint a film's shots: processes, or a cluster's machines."""
+    from impasto.batch.cluster import RayCrew
+    from impasto.batch.shot_cluster import RayShotCrew
+
+    if hands.session is None:
+        return crew_here(film, hands.workers, job, quiet)
+    order = film.orders[0].film.picture("film")
+    each = order.config.threads or 1
+    nodes = RayCrew(hands.session, film.folder, hands.sent, each, job.plan.peak_bytes)
+    crew = RayShotCrew(nodes, lambda note: tell([note], quiet))
+    crew.check(order)
+    return crew
+
+
+def crew_here(film: Film, workers: int | None, job: Job, quiet: bool) -> Crew:
+    """Processes, as many as are asked for, fit and pay."""
     from impasto.batch.rehearsal import hands
     from impasto.batch.shot_crew import ShotCrew
     from impasto.video.crew import InTurn
