@@ -118,9 +118,8 @@ def test_a_step_is_taken_where_the_loss_falls_by_armijos_share_of_the_slope(shar
         due = share if len(found) == 1 else 2.0
         return Point(x, {}, here.loss + due * SUFFICIENT_DECREASE * slope, here.gradient)
 
-    minimizer.evaluate = evaluate
     direction = -0.01 * here.gradient / here.gradient.abs().max()
-    reached = minimizer._search(direction)
+    reached = minimizer._search(direction, evaluate)
     torch.testing.assert_close(reached.x, here.x + taken * direction)
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
+import os
 import re
 import shlex
 import socket
 import sys
+import threading
 import time
+import zipfile
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +28,12 @@ from skimage import data
 
 pytest.importorskip("gradio")
 
+import gradio as gr
 import httpx
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from conftest import impasto
+from conftest import impasto, load_tool
 from impasto import pictures
 from impasto.checks import Number, OneOf
 from impasto.config import CHECKS, PHOTO, Config, configure
@@ -35,13 +41,29 @@ from impasto.errors import ConfigError, ImpastoError, QueueError
 from impasto.job.order import Order
 from impasto.queue.store import Limits, Queue
 from impasto.queue.task import STATUSES, State
-from impasto.studio import brush, gallery_tab, lines, parts, routes, views
+from impasto.queue.worker import work_at
+from impasto.studio import (
+    brush,
+    clip_tab,
+    clips,
+    downloads,
+    gallery_tab,
+    groups,
+    kinds,
+    lines,
+    paint_tab,
+    parts,
+    routes,
+    views,
+)
 from impasto.studio.access import Access, access, parse
+from impasto.studio.clips import Span
 from impasto.studio.desk import AS_PHOTOGRAPHED, SAME_COLOUR, Desk, Wanted, ticket
 from impasto.studio.forecast import duration
+from impasto.studio.groups import Batch
 from impasto.studio.server import Settings, listening, opened
-from impasto.studio.widgets import CHOICES, LABELS, MAIN, MORE, said, spelling, widget
-from impasto.words import HELP
+from impasto.studio.widgets import CHOICES, LABELS, MAIN, MORE, capital, said, spelling, widget
+from impasto.words import HELP, ON_A_PAGE
 from test_image_helpers import quick
 from test_image_reading import BAD_FILES
 
@@ -59,7 +81,7 @@ def test_a_widget_says_what_config_says(name):
     made, check = widget(name), CHECKS[name]
     assert made.default == getattr(Config, name)
     assert made.label == LABELS[name]
-    plain = re.sub(r"`(\w+)`", lambda found: spelling(found[1]), HELP[name])
+    plain = re.sub(r"`(\w+)`", lambda found: spelling(found[1]), ON_A_PAGE.get(name, HELP[name]))
     assert made.help == plain
     if isinstance(check, OneOf):
         assert [value for _, value in made.choices] == list(check.allowed)
@@ -84,6 +106,20 @@ def test_errors_name_settings_as_the_page_does():
     with pytest.raises(ConfigError) as error:
         configure(strength=2)
     assert said(error.value).startswith("“Strength” 2")
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("no painting; choose one", "No painting; choose one"),
+        ("photograph 'me.jpg' is damaged", "Photograph 'me.jpg' is damaged"),
+        ("me.jpg: the file is empty", "me.jpg: the file is empty"),
+        ("'me.jpg' has 300 MB", "'me.jpg' has 300 MB"),
+        ("", ""),
+    ],
+)
+def test_a_line_begins_as_a_sentence_but_for_a_name(line, shown):
+    assert capital(line) == shown
 
 
 @pytest.mark.parametrize(
@@ -128,6 +164,15 @@ def test_a_mask_is_what_the_brush_painted_and_back(painted):
     assert len(names) == len(np.unique(painted))
     again = brush.layer_of(PIL.Image.fromarray(mask), (9, 6))
     assert np.array_equal(np.asarray(again), layer)
+
+
+@pytest.mark.parametrize("side_px", [64, 160, 1000])
+def test_the_brush_is_no_larger_than_what_is_painted_on(tmp_path, side_px):
+    path = tmp_path / "photo.png"
+    PIL.Image.new("RGB", (side_px, 64)).save(path)
+    update = paint_tab.painted_on(path)
+    for tool in (update["brush"], update["eraser"]):
+        assert 1 < tool.default_size <= min(paint_tab.BRUSH_PX, side_px / 8)
 
 
 def test_soft_edges_of_a_brush_are_no_regions_of_their_own():
@@ -314,17 +359,274 @@ def test_a_sweep_is_a_job_for_each_cell_and_a_bad_value_none_at_all(desk, photo)
     assert made[1][1] == "Strength 0.2, stroke size 2"
 
 
-def test_a_batch_is_a_job_for_each_photograph_and_no_more_than_fifty(desk, photo):
-    kept = [desk.keep(photo, f"{number}.png") for number in range(3)]
-    wanted = Wanted(kept[0], {"charcoal": 1.0}, QUICK)
-    made = desk.batch(kept, wanted)
-    assert [entry.task.order.photo for entry, _ in made] == kept
-    assert len({entry.task.group for entry, _ in made}) == 1
-    assert [label for _, label in made] == ["0", "1", "2"]
-    for photos in ([], kept * 17):
-        with pytest.raises(ConfigError, match="1 to 50"):
-            desk.batch(photos, wanted)
-    assert len(desk.queue.entries()) == 3
+# --- many photographs -----------------------------------------------------------------------------
+
+
+BOTH = {"charcoal": 1.0, "night-swirls": 1.0}
+
+
+def brought(desk, handed, paintings=None, mixed=False):
+    """A batch all of whose photographs have been read."""
+    wanted = Wanted(Path(), paintings or {"charcoal": 1.0}, QUICK)
+    batch, photos = groups.begin(desk, handed, wanted, mixed=mixed)
+    groups.bring(batch, photos, wanted, mixed=mixed)
+    return batch
+
+
+def made(entry, status="done"):
+    """A picture as if it had been painted."""
+    pixels = pictures.load(PIL.Image.new("RGB", (96, 64))).pixels
+    pictures.save(pixels, entry.result_path, recipe={"settings": {}})
+    entry.write_state(State(status=status, seconds=3.0, fraction=1.0))
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_every_photograph_is_painted_after_every_painting_or_after_all(desk, photo, mixed):
+    names = ["b.png", "a.png"]
+    batch = brought(desk, [(photo, name) for name in names], BOTH, mixed)
+    orders = [(e.task.order.photo.name, e.task.order.paintings) for e in batch.entries]
+    each = [tuple(BOTH)] if mixed else [(painting,) for painting in BOTH]
+    assert orders == [(name, paintings) for name in sorted(names) for paintings in each]
+    assert {entry.task.group for entry in batch.entries} == {batch.group}
+    shown = groups.view(batch)
+    assert (shown["columns"], shown["total"], shown["lines"]) == (
+        0 if mixed else 2,
+        len(orders),
+        [],
+    )
+
+
+def test_a_bad_photograph_is_told_in_its_line_and_ends_none_of_the_others(desk, photo, tmp_path):
+    bad = tmp_path / "half.png"
+    bad.write_bytes(BAD_FILES["half.png"][0])
+    handed = [(photo, "a.png"), (bad, "half.png"), (photo, "z.png"), (photo, "notes.txt")]
+    batch = brought(desk, [*handed, (photo, ".hidden.png")])
+    assert [entry.task.order.photo.name for entry in batch.entries] == ["a.png", "z.png"]
+    passed, refused = groups.view(batch)["lines"]
+    assert "'notes.txt'" in passed
+    assert ".hidden" not in passed
+    assert refused.startswith("Photograph 'half.png' is damaged")
+    assert str(tmp_path) not in refused
+    assert groups.view(Batch(Desk(Queue(desk.queue.folder)), batch.group))["lines"]  # started anew
+
+
+def test_a_batch_that_cannot_be_is_none_at_all(desk, photo):
+    for handed, wanted, line in (
+        ([], Wanted(Path(), BOTH), "no photograph"),
+        ([(photo, "a.txt")], Wanted(Path(), BOTH), "no pictures: 'a.txt'"),
+        ([(photo, "a.png")], Wanted(Path(), {}), "no painting"),
+        ([(photo, "a.png")], Wanted(Path(), {"gone": 1.0}), "not on the shelf"),
+        ([(photo, "a.png")] * 101, Wanted(Path(), BOTH), "202 pictures"),
+    ):
+        with pytest.raises(ConfigError, match=line):
+            groups.begin(desk, handed, wanted, mixed=False)
+    assert desk.queue.entries() == []
+
+
+def test_a_batch_is_there_while_its_photographs_are_read(desk, photo, monkeypatch):
+    keep, goes_on = Desk.keep, threading.Event()
+
+    def slowly(self, path, name):
+        goes_on.wait(PATIENCE_S)
+        return keep(self, path, name)
+
+    monkeypatch.setattr(Desk, "keep", slowly)
+    handed = [(photo, "a.png"), (photo, "b.png")]
+    batch = groups.start(desk, handed, Wanted(Path(), BOTH, QUICK), mixed=False)
+    shown = groups.view(batch)
+    goes_on.set()
+    assert (shown["open"], shown["total"], shown["lines"]) == (True, 4, [])
+    assert "2 photographs still to be read" in shown["words"]
+    while batch.reading:
+        time.sleep(0.01)
+    assert len(batch.entries) == 4
+    assert "to be read" not in groups.view(batch)["words"]
+
+
+def test_what_was_not_read_when_the_studio_was_closed_is_said(desk, photo):
+    batch = brought(desk, [(photo, "a.png")])
+    batch.write(replace(batch.record(), files=3))
+    assert not batch.reading
+    [line] = groups.view(batch)["lines"]
+    assert "2 of 3 are missing" in line
+
+
+def test_a_batch_is_paused_stopped_and_gone_on_with_as_one(desk, photo):
+    batch = brought(desk, [(photo, f"{number}.png") for number in range(3)])
+    made(batch.entries[0])
+    statuses = {"pause": "paused", "go_on": "waiting", "stop": "stopped"}
+    for verb, status in statuses.items():
+        assert verb in groups.view(batch)["can"]
+        groups.wish(batch, verb)
+        assert [e.state().status for e in batch.entries] == ["done", status, status]
+    assert groups.view(batch)["can"] == ["go_on"]
+
+
+states = st.builds(
+    State,
+    status=st.sampled_from(STATUSES),
+    fraction=st.floats(0, 1),
+    seconds=st.floats(0, 1e4),
+)
+
+
+@quick
+@given(st.lists(states, min_size=1, max_size=6))
+def test_a_batchs_words_and_time_follow_from_its_pictures(several):
+    statuses = [state.status for state in several]
+    left_s = groups.seconds_left(several)
+    assert left_s is None or left_s >= 0
+    told = groups.words(statuses, len(several), left_s, 0)
+    assert "None" not in told
+    assert str(len(several)) in told
+    assert all(0 <= groups.fraction(state) <= 1 for state in several)
+    assert ("go_on" in groups.can(statuses)) == bool({"paused", "stopped"} & set(statuses))
+
+
+def test_all_results_come_as_one_archive_of_the_very_files(desk, photo):
+    batch = brought(desk, [(photo, "a.png"), (photo, "A.jpg"), (photo, "b.png")], BOTH)
+    for entry in batch.entries[:4]:
+        made(entry)
+    results = batch.results
+    whole = b"".join(downloads.archive(results, "png"))
+    with zipfile.ZipFile(io.BytesIO(whole)) as found:
+        assert found.testzip() is None
+        names = found.namelist()
+        assert [found.read(name) for name in names] == [e.result_path.read_bytes() for e in results]
+    assert names == [
+        "A-charcoal.png", "A-night-swirls.png", "a-charcoal-2.png", "a-night-swirls-2.png"
+    ]  # fmt: skip
+    results[0].result_path.write_bytes(b"damaged")
+    with zipfile.ZipFile(io.BytesIO(b"".join(downloads.archive(results, "jpg")))) as found:
+        *good, told = found.namelist()
+        assert {found.read(name)[:2] for name in good} == {b"\xff\xd8"}
+        assert (len(good), told) == (3, "left-out.txt")
+        assert b"A-charcoal" in found.read(told)
+    assert not list(desk.queue.jobs.glob("*/.download-*"))
+
+
+def test_a_batch_is_its_owners(tmp_path, photo):
+    queue = Queue(tmp_path / "studio")
+    ann, bob = Desk(queue, "ann"), Desk(queue, "bob")
+    batch = brought(ann, [(photo, "a.png")])
+    assert Batch(ann, batch.group).there
+    assert groups.newest(ann) == batch
+    assert not Batch(bob, batch.group).there
+    assert groups.newest(bob) is None
+    for group in ("", "..", "batch-0", f"../all/{batch.group}"):
+        assert not Batch(ann, group).there
+
+
+# --- clips ----------------------------------------------------------------------------------------
+
+
+FRAMES = 4
+FEW = {"size": 64, "iterations": 2, "backbone": "vgg16"}
+
+
+def pan(path, frames=FRAMES):
+    """A clip of a photograph that passes by."""
+    pytest.importorskip("av")
+    pytest.importorskip("scenedetect")
+    make_clips = load_tool("make_clips")
+    make_clips.write(path, islice(make_clips.pan((48, 64)), frames))
+    return path
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return pan(tmp_path / "pan.mp4")
+
+
+def work(entry):
+    """Let a worker do a job, here."""
+    work_at(entry, dict(kinds.KINDS), threading.Event())
+    return entry.state()
+
+
+def test_a_clip_that_is_paused_goes_on_also_where_it_came_in_again(desk, clip, monkeypatch):
+    wanted = Wanted(desk.keep_clip(clip, "pan.mp4"), {"charcoal": 1.0}, FEW)
+    entry = desk.clip(wanted, Span())
+    told, seen = clips.Told.frame, []
+
+    def watched(self, event):
+        seen.append(event.new)
+        if len(seen) == FRAMES // 2:
+            entry.pause()
+        told(self, event)
+
+    monkeypatch.setattr(clips.Told, "frame", watched)
+    state = work(entry)
+    assert (state.status, state.iteration, state.iterations) == ("paused", FRAMES // 2, FRAMES)
+    assert entry.preview.is_file()
+    later_s = time.time() + 60
+    os.utime(desk.keep_clip(clip, "pan.mp4"), (later_s, later_s))
+    entry.go_on()
+    assert work(entry).status == "done"
+    assert seen == [True] * (FRAMES // 2) + [False] * (FRAMES // 2) + [True] * (FRAMES // 2)
+    assert len(list(clips.open_clip(entry.result_path).frames())) == FRAMES
+    assert not entry.checkpoint_dir.exists()
+    shown = views.view(entry)
+    assert shown["film"].endswith("film.mp4")
+    assert not shown["result"]
+    assert [each["film"] for each in map(views.summary, desk.finished())] == [shown["film"]]
+
+
+def test_a_preview_says_what_the_whole_will_take(desk, clip):
+    wanted = Wanted(desk.keep_clip(clip, "pan.mp4"), {"charcoal": 1.0}, FEW)
+    entry = desk.clip(wanted, Span(), kinds.PREVIEW)
+    state = work(entry)
+    assert state.status == "done", state.error
+    assert "painting the clip will take about" in state.note
+    assert PIL.Image.open(entry.preview).width > PIL.Image.open(entry.preview).height
+    assert desk.finished() == []
+
+
+def test_what_no_clip_can_be_is_said_before_a_job_is_made(desk, clip, photo, tmp_path):
+    for path in (photo, Path(__file__)):
+        with pytest.raises(ImpastoError) as error:
+            desk.keep_clip(path, "mine.mp4")
+        assert "'mine.mp4'" in said(error.value)
+        assert str(path.parent) not in said(error.value)
+    kept = desk.keep_clip(clip, "pan.mp4")
+    for settings, span in (
+        ({"size": "original"}, Span()),
+        ({"tileable": "both"}, Span()),
+        ({}, Span(begin_s=2, end_s=1)),
+        ({}, Span(begin_s=60)),
+        ({}, Span(fps=-1)),
+    ):
+        with pytest.raises(ImpastoError) as error:
+            desk.clip(Wanted(kept, {"charcoal": 1.0}, {**FEW, **settings}), span)
+        assert str(tmp_path) not in said(error.value)
+    assert desk.queue.entries() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("", None), (" 2.5 ", 2.5), ("1,5", 1.5), ("1:30", 90), ("1:00:02", 3602), ("soon", ...)],
+)
+def test_moments_are_typed_as_people_do(text, seconds):
+    if seconds is ...:
+        with pytest.raises(ConfigError, match="“From” 'soon'"):
+            clips.moment(text, "From")
+    else:
+        assert clips.moment(text, "From") == seconds
+
+
+def test_without_what_reads_clips_the_tab_says_so(monkeypatch):
+    monkeypatch.setattr(clips, "find_spec", lambda name: None)
+    with gr.Blocks() as page:
+        tab = clip_tab.build(parts.remembered("film"), parts.remembered("clip"))
+    [line] = [each for each in page.blocks.values() if each.elem_id == "clip-missing"]
+    assert "pip install 'impasto[video]'" in html.unescape(line.value)
+    assert not tab.go.interactive
+    assert not tab.preview.interactive
+    monkeypatch.undo()
+    assert clips.missing() == ""
+
+
+# --- from a finished picture ----------------------------------------------------------------------
 
 
 def test_a_picture_again_differs_in_its_size_alone(desk, photo):
@@ -381,7 +683,7 @@ def test_names_are_text_wherever_they_are_shown(desk, photo):
     assert "innerHTML" not in script
     assert "insertAdjacentHTML" not in script
     assert not re.search(r"https?://", script + routes.static("studio.css"))
-    assert "/" not in routes.file_name("../../etc/passwd")
+    assert "/" not in downloads.file_name("../../etc/passwd")
 
 
 # --- the whole, by its endpoints ------------------------------------------------------------------
@@ -455,9 +757,43 @@ def test_a_picture_by_the_endpoints_is_that_of_the_command_line(
     assert "Jug-bottle-and-fruit.tif" in answer.headers["content-disposition"]
 
 
-def test_only_three_endpoints_are_named(client):
+def test_only_four_endpoints_are_named(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/stylize", "/status", "/result"}
+    assert set(named) == {"/stylize", "/clip", "/status", "/result"}
+
+
+def test_a_film_by_the_endpoints_is_played_in_pieces(client, url, tmp_path):
+    clip = pan(tmp_path / "pan.mp4", 2)
+    values = {**{name: widget(name).default for name in MAIN}, **QUICK}
+    job = client.predict(
+        handle_file(clip), "charcoal", None, None, None, None, *values.values(), api_name="/clip"
+    )
+    state = ended(client, job)
+    assert state["status"] == "done", state
+    whole = Path(client.predict(job, api_name="/result")).read_bytes()
+    at = f"{url}{state['film']}"
+    assert httpx.get(at).content == whole
+    piece = httpx.get(at, headers={"Range": "bytes=10-99"})
+    assert (piece.status_code, piece.content) == (206, whole[10:100])
+    assert piece.headers["content-type"] == "video/mp4"
+    assert piece.headers["content-range"] == f"bytes 10-99/{len(whole)}"
+    films = {
+        each["id"]: each["film"] for each in httpx.get(f"{url}studio/gallery").json()["pictures"]
+    }
+    assert films[job] == state["film"]
+
+
+def test_a_batch_answers_its_own_page_alone(url, photo, tmp_path_factory):
+    desk = Desk(Queue(tmp_path_factory.getbasetemp() / "studio0"))
+    batch = brought(desk, [(photo, "a.png")])
+    at = f"{url}studio/batches/{batch.group}"
+    page = {"X-Impasto": "page"}
+    assert httpx.post(f"{at}/stop").status_code == 403
+    assert httpx.post(f"{at}/delete", headers=page).status_code == 403
+    assert httpx.post(f"{at}/stop", headers=page).json()["group"] == batch.group
+    assert httpx.get(f"{at}/batch.csv").status_code == 404
+    assert httpx.get(f"{url}studio/batches/batch-00000000").status_code == 404
+    assert httpx.get(f"{url}studio/batches/..%2f..%2fetc").status_code == 404
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
@@ -466,7 +802,7 @@ def test_a_bad_upload_is_answered_with_its_line(client, tmp_path, name):
     path.write_bytes(BAD_FILES[name][0])
     with pytest.raises(AppError) as error:
         stylized(client, path)
-    assert "photograph" in str(error.value)
+    assert "Photograph" in str(error.value)
     assert "Traceback" not in str(error.value)
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import time
+import zipfile
 
 import numpy as np
 import PIL.Image
@@ -23,7 +24,7 @@ from impasto.queue.task import State
 from impasto.studio import brush
 from impasto.studio.access import Access
 from impasto.studio.desk import Desk, Wanted
-from test_studio import BAD_FILES, HOSTILE, UPLOAD_BYTES, studio_in
+from test_studio import BAD_FILES, HOSTILE, UPLOAD_BYTES, pan, studio_in
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FOUND = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -34,6 +35,7 @@ PATIENCE_MS = 60_000
 # Until the page has its last job back: a photograph that is chosen before is lost to that one's.
 SETTLING_MS = 1500
 WIDE, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
+TABS = ("Paint", "Try settings", "Many photographs", "Clip", "Gallery")
 LEAST_CONTRAST = 4.5  # WCAG 2.2, AA, of text
 
 
@@ -259,20 +261,87 @@ def test_a_mask_from_a_file_lies_on_its_photograph_and_the_paintings_own_is_foll
     assert brush.COLOURS["Blue"] not in order.regions
 
 
-def test_a_batch_is_a_sheet_of_all_its_photographs(open_page, folder, desk):
+def test_a_folder_is_painted_but_for_the_bad_one_over_a_reload_and_taken_away(
+    open_page, folder, desk, tmp_path
+):
+    holiday = tmp_path / "holiday"
+    holiday.mkdir()
+    for name in ("coffee.png", "cat.png"):
+        shutil.copy(folder / name, holiday)
+    (holiday / "half.png").write_bytes(BAD_FILES["half.png"][0])
+    (holiday / ".hidden.png").write_bytes(b"nobody's")
     page = open_page()
-    choose(page, folder, iterations=1)
-    tab(page, "Try many")
-    files = [folder / "coffee.png", folder / "cat.png"]
-    page.locator("#batch input[type=file]").set_input_files(files)
-    expect(page.locator("#batch")).to_contain_text("cat")
+    choose(page, folder, iterations=6)
+    page.get_by_label("Mix Jug, bottle and fruit in").click()
+    tab(page, "Many photographs")
+    expect(page.locator("#batch-chosen")).to_contain_text("quality draft, size 128 px")
+    bring(page, "#batch-folder", holiday)
+    expect(page.locator("#batch-forecast")).to_contain_text("3 photographs, 6 pictures")
     page.click("#batch-go")
-    cells = page.locator("impasto-sheet .cell")
-    expect(cells).to_have_count(2)
-    expect(cells.nth(1)).to_contain_text("cat")
-    expect(page.locator("impasto-sheet[data-done='2']")).to_be_visible(timeout=PATIENCE_MS)
+    cells = page.locator("impasto-batch .cell")
+    expect(cells).to_have_count(4)
+    page.locator("impasto-batch [data-verb=pause]").click()
+    expect(page.locator("impasto-batch")).to_contain_text("paused")
+    page.reload()
+    tab(page, "Many photographs")
+    expect(cells).to_have_count(4)
+    lines = page.locator("impasto-batch .lines li")
+    expect(lines).to_have_count(1)
+    expect(lines).to_contain_text("Photograph 'half.png' is damaged")
+    page.locator("impasto-batch [data-verb=go_on]").click()
+    done = page.locator("impasto-batch[data-done='4'][data-open=false]")
+    expect(done).to_be_visible(timeout=PATIENCE_MS)
+    page.reload()  # a batch that is done is there as well
+    tab(page, "Many photographs")
+    expect(page.locator("impasto-batch .title")).to_have_text("All 4 pictures done")
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="All as PNG, in a .zip").click()
+    with zipfile.ZipFile(saved.value.path()) as found:
+        ours = {name: found.read(name) for name in found.namelist()}
     ids = [cell.get_attribute("data-job") for cell in cells.all()]
-    assert [desk.get(each).task.order.photo.name for each in ids] == ["coffee.png", "cat.png"]
+    assert sorted(ours.values()) == sorted(desk.get(i).result_path.read_bytes() for i in ids)
+    assert "cat-charcoal.png" in ours
+
+
+def test_a_clip_is_previewed_painted_over_a_reload_and_played(open_page, folder, desk, tmp_path):
+    page = open_page()
+    choose(page, folder, iterations=3)
+    tab(page, "Clip")
+    page.locator("#clip input[type=file]").set_input_files(folder / "coffee.png")
+    expect(page.locator("#clip-message")).to_contain_text("Clip 'coffee.png' is a still picture")
+    page.click("#clip-go")
+    expect(page.locator("#clip-message")).to_contain_text("Choose a clip first")
+    page.get_by_label("Clear").first.click()
+    page.locator("#clip input[type=file]").set_input_files(pan(tmp_path / "pan.mp4", 6))
+    expect(page.locator("#clip-shown")).to_contain_text("pan.mp4: 64 × 48 px")
+    expect(page.locator("#clip-chosen")).to_contain_text("quality draft")
+    page.click("#clip-preview")
+    view = page.locator("#clip-view impasto-view")
+    expect(view).to_contain_text("painting the clip will take about", timeout=PATIENCE_MS)
+    page.click("#clip-go")
+    expect(view).to_contain_text("of 6", timeout=PATIENCE_MS)
+    view.locator("[data-verb=pause]").click()
+    expect(view).to_have_attribute("data-status", "paused", timeout=PATIENCE_MS)
+    page.reload()
+    tab(page, "Clip")
+    expect(page.locator("#clip-shown")).to_contain_text("pan.mp4")
+    expect(view).to_have_attribute("data-status", "paused", timeout=PATIENCE_MS)
+    view.locator("[data-verb=go_on]").click()
+    video = view.locator("video")
+    expect(video).to_have_attribute("controls", "", timeout=PATIENCE_MS)
+    job = view.get_attribute("job")
+    assert job in video.get_attribute("poster")
+    page.wait_for_function("document.querySelector('#clip-view video').readyState >= 2")
+    assert abs(video.evaluate("v => v.duration") - 6 / 25) < 1 / 25
+    video.evaluate("v => v.play()")
+    page.wait_for_function("document.querySelector('#clip-view video').played.length > 0")
+    tab(page, "Gallery")
+    page.locator(f"impasto-gallery .cell[data-job='{job}']").click()
+    expect(page.locator("impasto-gallery video")).to_be_visible()
+    with page.expect_download() as saved:
+        page.locator("impasto-gallery").get_by_text("Save the film").click()
+    assert saved.value.suggested_filename.endswith(".mp4")
+    expect(page.locator("#of-one")).to_be_hidden()
 
 
 def test_what_was_brought_is_there_after_a_reload(open_page, folder):
@@ -319,12 +388,13 @@ def test_a_file_over_the_limit_is_refused_before_it_is_sent(open_page, tmp_path)
     page.on("request", lambda request: sent.append(request.url))
     path = tmp_path / "large.png"
     path.write_bytes(bytes(UPLOAD_BYTES + 1))
-    line = "'large.png' has 3.0 MB; allowed: up to 3.0 MB; save it smaller, or as a JPEG"
+    line = "'large.png' has 3.0 MB; allowed: up to 3.0 MB; save it smaller: a photograph as a JPEG"
     page.locator("#photo input[type=file]").set_input_files(path)
     expect(page.get_by_role("alert").filter(has_text=line)).to_be_visible()
     page.click("#example")
     bring(page, "#own", path)
-    expect(page.locator(".too-large")).to_have_text([line])
+    expect(page.locator(".too-large")).to_have_count(1)
+    expect(page.locator(".too-large")).to_contain_text(line)
     assert not [each for each in sent if "gradio_api/upload" in each]
 
 
@@ -354,7 +424,7 @@ def test_two_users_sign_in_and_see_their_own_alone(open_page, browsers, folder, 
 def test_a_picture_again_larger_is_said_and_begun(open_page, desk):
     page = open_page()
     tab(page, "Gallery")
-    page.locator("impasto-gallery .cell").first.click()
+    page.locator("impasto-gallery .cell:not(:has(.moves))").first.click()
     page.get_by_role("button", name="Again, larger").click()
     pick(page, "#larger-size", "256 px")
     expect(page.locator("#larger-line")).to_contain_text("256 ×", timeout=PATIENCE_MS)
@@ -369,7 +439,7 @@ def test_a_picture_again_larger_is_said_and_begun(open_page, desk):
 def test_a_sweep_of_four_fills_cell_by_cell_and_gives_its_settings(open_page, folder):
     page = open_page()
     choose(page, folder, iterations=2)
-    tab(page, "Try many")
+    tab(page, "Try settings")
     pick(page, "#sheet-size", "128 px")
     pick(page, "#vary-2", "Stroke size")
     page.locator("#values-1").get_by_role("textbox").fill("0.3, 0.7")
@@ -428,7 +498,7 @@ def test_a_bad_file_is_refused_on_the_page_with_its_line(open_page, tmp_path):
     path = tmp_path / "half.png"
     path.write_bytes(BAD_FILES["half.png"][0])
     page.locator("#photo input[type=file]").set_input_files(path)
-    expect(page.locator("#forecast")).to_contain_text("photograph 'half.png' is damaged")
+    expect(page.locator("#forecast")).to_contain_text("Photograph 'half.png' is damaged")
     page.click("#paint-button")
     expect(page.locator("#message")).to_contain_text("Choose a photograph first")
 
@@ -455,7 +525,7 @@ def test_who_is_faster_than_the_page_keeps_what_they_chose(
     page = open_page(context=before.context, settled=False)
     page.locator("#photo input[type=file]").set_input_files(path)
     page.wait_for_timeout(2 * SETTLING_MS)
-    wanted = "px" if file == "good" else f"photograph '{file}' is damaged"
+    wanted = "px" if file == "good" else f"Photograph '{file}' is damaged"
     expect(page.locator("#forecast")).to_contain_text(wanted)
     image = page.locator("#photo img")
     expect(image).to_have_count(1 if file == "good" else 0)
@@ -507,13 +577,24 @@ def test_everything_has_a_name_a_focus_and_a_contrast(open_page, dark):
             page.evaluate("document.activeElement.closest('[id]')?.id || document.activeElement.id")
         )
     assert {"example", "paint-button", "own", "set-strength"} <= reached_ids, reached_ids
+    for name in TABS[1:]:
+        tab(page, name)
+        page.wait_for_timeout(300)
+        assert page.evaluate(NAMELESS) == [], name
+    tab(page, "Clip")
+    page.locator("#clip-from textarea, #clip-from input").focus()
+    walked = set()
+    for _ in range(9):
+        page.keyboard.press("Tab")
+        walked.add(page.evaluate("document.activeElement.closest('[id]')?.id"))
+    assert {"clip-preview", "clip-go"} <= walked, walked
 
 
 def test_the_page_stays_within_any_window(open_page):
     page = open_page()
     for width in (320, 390, 700, 1000):
         page.set_viewport_size({"width": width, "height": 800})
-        for name in ("Paint", "Try many", "Gallery"):
+        for name in TABS:
             tab(page, name)
             page.wait_for_timeout(200)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (width, name)

@@ -51,6 +51,14 @@ HELP: Mapping[str, str] = MappingProxyType(
     }
 )
 
+# Where there are a list and a slider instead of words to type.
+ON_A_PAGE: Mapping[str, str] = MappingProxyType(
+    {
+        "size": "Longer side of the picture.",
+        "style_scale": "Size of the strokes: above 1 broader, below 1 finer.",
+    }
+)
+
 MEASURES: Mapping[str, str] = MappingProxyType(
     {
         "score": "content lost and style left in one; lower is better",

@@ -55,7 +55,7 @@ SHA_DIGITS = 16  # hexadecimal, of a content: among 2^32 pictures two would be a
 MENTIONED = re.compile(rf"{INPUTS}[\\/]+([0-9a-f]{{{SHA_DIGITS}}})".encode())
 
 UPLOAD_BYTES = 200_000_000  # a photograph of 33 megapixels as a TIFF of 16 bits a channel
-WAITING_EACH = 100  # two batches of 50 photographs
+WAITING_EACH = 400  # two batches of 200 pictures
 WAITING_ALL = 500  # at a minute a picture: a night's work
 DISK_BYTES = 20_000_000_000  # some 5000 pictures of 1024 px with their inputs
 UNDO_S = 7 * 24 * 3600.0  # how long what was deleted can be had back
@@ -434,7 +434,8 @@ def too_large(name: str, size: str, limit: int) -> QueueError:
         limit: in bytes.
     """
     allowed = f"allowed: up to {megabytes(limit)}"
-    return QueueError(f"'{name}' has {size}", allowed, "save it smaller, or as a JPEG")
+    hint = "save it smaller: a photograph as a JPEG, a clip in parts"
+    return QueueError(f"'{name}' has {size}", allowed, hint)
 
 
 def megabytes(size: int) -> str:

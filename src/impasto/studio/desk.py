@@ -14,23 +14,24 @@ import PIL.Image
 
 from impasto import pictures
 from impasto.config import PHOTO, Config, Size, configure
-from impasto.errors import ConfigError, ImpastoError, PictureError, QueueError
+from impasto.errors import ConfigError, PictureError, QueueError
 from impasto.job.order import Order
 from impasto.parsing import PARSERS, parse_setting
 from impasto.queue.entry import Entry
 from impasto.queue.store import Queue
 from impasto.queue.task import PICTURE, Task
-from impasto.studio import brush, kinds
+from impasto.studio import brush, clips, kinds
 from impasto.studio.forecast import Forecast, forecast
 from impasto.studio.shelf import Painting, Shelf, titled
-from impasto.studio.widgets import LABELS
+from impasto.studio.widgets import LABELS, by_name
 
 VIEW_PX = 1024  # longer side at which a photograph is looked at when it comes in
 SHELVES = "shelves"  # a folder for each person's list of paintings
 KEPT_BITS = 16  # a channel, of every result: a TIFF of 16 bits is then what it says
-MOST_AT_ONCE = 50  # photographs of a batch
 NONE_CAME = "failed", "stopped"  # of a film, a report or measures, which is begun anew then
 FILM = ".mp4", ".gif"  # where PyAV is, and where not
+CLIP_ENDING = next(iter(clips.ENDINGS))
+SHOWN = PICTURE, kinds.CLIP  # of the gallery
 # What a region can take after, besides a painting by its id.
 AS_CHOSEN, SAME_COLOUR, AS_PHOTOGRAPHED = "as chosen", "same colour", "as photographed"
 EXAMPLE = "chelsea.png"  # of scikit-image's wheel: a cat, by Stefan van der Walt, CC0
@@ -84,11 +85,18 @@ class Desk:
         Raises:
             ImpastoError: what the command line says of such a file.
         """
-        try:
+        with by_name(path, name):
             pictures.load(path, role, VIEW_PX)
-        except ImpastoError as error:  # where it lies on this machine is nobody's business
-            parts = (error.given, error.allowed, error.hint)
-            raise type(error)(*(part.replace(str(path), name) for part in parts)) from error
+        return self.queue.keep(path, name)
+
+    def keep_clip(self, path: Path, name: str) -> Path:
+        """A clip that was handed in, checked as the command line does, and kept.
+
+        Raises:
+            ImpastoError: what the command line says of such a file, or that nothing reads it here.
+        """
+        with by_name(path, name):
+            clips.poster(clips.open_clip(path, name))
         return self.queue.keep(path, name)
 
     def kept(self, ticket: str) -> Path | None:
@@ -211,7 +219,14 @@ class Desk:
         paths = [each.path for each in self.chosen(wanted.paintings)]
         return forecast(wanted.photo, paths, self.config(wanted), len(wanted.regions))
 
-    def paint(self, wanted: Wanted, *, group: str = "", name: str = "") -> Entry:
+    def paint(
+        self,
+        wanted: Wanted,
+        *,
+        group: str = "",
+        name: str = "",
+        options: Mapping[str, Any] | None = None,
+    ) -> Entry:
         """Let a picture be made.
 
         Raises:
@@ -220,7 +235,8 @@ class Desk:
         order = self.order(wanted)
         titles = " and ".join(each.title for each in self.chosen(wanted.paintings)[:2])
         name = name or f"{titled(wanted.photo.stem)}, {titles or 'in regions'}"
-        return self.queue.add(Task(order, name, owner=self.owner, group=group))
+        known = options or {}
+        return self.queue.add(Task(order, name, owner=self.owner, group=group, options=known))
 
     def steer(self, entry: Entry, settings: Mapping[str, Any]) -> bool:
         """Change settings of a picture that is not done; False where there is nothing to change."""
@@ -231,6 +247,29 @@ class Desk:
         if changed:
             entry.steer(changed)
         return bool(changed)
+
+    def clip(
+        self, wanted: Wanted, span: clips.Span, kind: str = kinds.CLIP, ending: str = CLIP_ENDING
+    ) -> Entry:
+        """Let a clip be painted, or a preview of it.
+
+        Args:
+            wanted: its photograph is the clip; masks are passed over.
+            span: which part of it.
+            kind: ``clip`` or ``preview``.
+            ending: of the film's file.
+
+        Raises:
+            ImpastoError: of its children the one that fits; a QueueError where the queue is full.
+        """
+        order = self.order(replace(wanted, mask=None, style_mask=None, regions={}))
+        clips.film_of(order, span)
+        if kind == kinds.CLIP:
+            order = replace(order, target=order.target.with_suffix(ending))
+        titles = " and ".join(each.title for each in self.chosen(wanted.paintings)[:2])
+        name = f"{titled(wanted.photo.stem)}, {titles}"
+        options = clips.options_of(order, span)
+        return self.queue.add(Task(order, name, kind, self.owner, options=options))
 
     # Many at once.
 
@@ -270,18 +309,6 @@ class Desk:
             task = Task(order, name, owner=self.owner, group=group, options={"sweep": label})
             found.append((self.queue.add(task), label.capitalize()))
         return found
-
-    def batch(self, photos: Sequence[Path], wanted: Wanted) -> list[tuple[Entry, str]]:
-        """The same for many photographs; ``wanted.photo`` is passed over.
-
-        Raises:
-            ImpastoError: too many, or as in ``paint``.
-        """
-        if not 1 <= len(photos) <= MOST_AT_ONCE:
-            raise ConfigError(f"{len(photos)} photographs", f"1 to {MOST_AT_ONCE} at once")
-        group = new_group("batch")
-        each = [replace(wanted, photo=photo) for photo in photos]
-        return [(self.paint(one, group=group), titled(one.photo.stem)) for one in each]
 
     # From a finished picture.
 
@@ -365,12 +392,18 @@ class Desk:
             None,
         )
 
+    def newest_clip(self) -> Entry | None:
+        """The newest clip, or preview of one, that is not ended yet."""
+        wanted = (kinds.CLIP, kinds.PREVIEW)
+        every = (each for each in self.queue.entries(self.owner) if each.task.kind in wanted)
+        return next((each for each in every if not each.state().ended), None)
+
     def finished(self) -> list[Entry]:
-        """Every picture that there is, the newest first."""
+        """Every picture and every film of a clip that there is, the newest first."""
         return [
             each
             for each in self.queue.entries(self.owner)
-            if each.task.kind == PICTURE and each.state().ended and each.result_path.is_file()
+            if each.task.kind in SHOWN and each.state().ended and each.result_path.is_file()
         ]
 
     def wanted_of(self, entry: Entry) -> Wanted:

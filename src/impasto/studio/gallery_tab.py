@@ -1,4 +1,4 @@
-"""The page's third tab: every picture ever made, and what can be made of one."""
+"""The page's last tab: every picture ever made, and what can be made of one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import gradio as gr
 from impasto import pictures
 from impasto.errors import ImpastoError
 from impasto.queue.entry import Entry
+from impasto.queue.task import PICTURE
 from impasto.studio import kinds, lines, paint_tab, parts, views
 from impasto.studio.desk import NONE_CAME, Desk, parsed
 from impasto.studio.paint_tab import Paint
@@ -210,7 +211,7 @@ def wire_choice(tab: Gallery, page: gr.Tab, desk_of: Any) -> None:
     def choose(shown: dict[str, Any], request: gr.Request) -> list[Any]:
         desk = desk_of(request)
         entry = chosen(shown, desk)
-        if entry is None:
+        if entry is None or entry.task.kind != PICTURE:  # of a film there is the film
             return [gr.update(visible=False), *[""] * 4, *made(desk, None)]
         order = entry.task.order
         steered = told(AGAIN) if entry.turns() else ""

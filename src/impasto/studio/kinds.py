@@ -1,4 +1,7 @@
-"""What the queue's workers do besides pictures, for one that is there: film, report, measures."""
+"""What the queue's workers do besides pictures.
+
+For one that is there: film, report, measures. For a clip: the clip repainted, and a preview of it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from impasto import files
 from impasto.errors import ConfigError, PictureError, QueueError
 from impasto.queue.entry import Entry
+from impasto.studio import clips
 from impasto.words import MEASURES as NAMES
 
 if TYPE_CHECKING:
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from impasto.transfer.optimize import Step
 
 FILM, EXPLAIN, MEASURES = "film", "explain", "measures"
+CLIP, PREVIEW = "clip", "preview"
 REPORT_PX = 256  # longer side of a report's pictures, as `impasto explain` has it: a few minutes
 REPORT, NUMBERS = "report", "measures.json"
 
@@ -146,6 +151,11 @@ def report_page(entry: Entry) -> Path:
     return entry.folder / REPORT / "index.html"
 
 
+def moving(entry: Entry) -> Path | None:
+    """The film that a job makes, there or not; None where it makes none."""
+    return entry.result_path if entry.task.kind == CLIP else entry.task.order.timeline
+
+
 def numbers(entry: Entry) -> dict[str, Any]:
     """The measures that were taken; {} before."""
     try:
@@ -156,5 +166,11 @@ def numbers(entry: Entry) -> dict[str, Any]:
 
 
 KINDS: Mapping[str, Callable[[Entry, Reporter], None]] = MappingProxyType(
-    {FILM: film, EXPLAIN: explain, MEASURES: measures}
+    {
+        FILM: film,
+        EXPLAIN: explain,
+        MEASURES: measures,
+        CLIP: clips.paint,
+        PREVIEW: clips.preview,
+    }
 )

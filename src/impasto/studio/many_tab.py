@@ -1,10 +1,9 @@
-"""The page's second tab: a sheet of what one option or two do, or of many photographs."""
+"""The page's second tab: a sheet of what one setting or two do."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -13,7 +12,6 @@ from impasto.config import CHECKS, choices
 from impasto.errors import ImpastoError
 from impasto.queue.entry import Entry
 from impasto.studio import paint_tab, parts
-from impasto.studio.desk import MOST_AT_ONCE, Desk
 from impasto.studio.paint_tab import NO_PHOTO, Paint, wanted
 from impasto.studio.parts import PRIVATE, told
 from impasto.studio.widgets import LABELS, said
@@ -44,8 +42,6 @@ class Many:
     second_values: gr.Textbox
     size: gr.Dropdown
     go: gr.Button
-    files: gr.File
-    each: gr.Button
     message: gr.HTML
     sheet: gr.HTML
 
@@ -65,18 +61,10 @@ def build() -> Many:
             size = parts.control("size", value=SHEET_PX)
             size.elem_id = "sheet-size"
             go = gr.Button("Try them", variant="primary", elem_id="try")
-            parts.step("Or paint many photographs alike")
-            files = gr.File(
-                label=f"Up to {MOST_AT_ONCE} photographs",
-                file_count="multiple",
-                height=150,
-                elem_id="batch",
-            )
-            each = gr.Button("Paint them all", elem_id="batch-go")
         with gr.Column(scale=8, min_width=320):
             message = parts.line("many-message", "The sheet fills here, cell by cell.")
             sheet = parts.own("impasto-sheet", {"cells": []}, "sheet")
-    return Many(first, first_values, second, second_values, size, go, files, each, message, sheet)
+    return Many(first, first_values, second, second_values, size, go, message, sheet)
 
 
 def usual(name: str) -> str:
@@ -106,17 +94,7 @@ def wire(tab: Many, paint: Paint, tabs: gr.Tabs, desk_of: Any) -> None:
         **PRIVATE,
     )
     wire_sweep(tab, paint, desk_of)
-    wire_batch(tab, paint, desk_of)
-
-    def take(event: gr.SelectData, request: gr.Request) -> list[Any]:
-        desk = desk_of(request)
-        entry = desk.find(str(event.value))
-        if entry is None:
-            return [gr.skip(), gr.skip(), gr.skip(), *(gr.skip() for _ in paint.shown)]
-        filled = paint_tab.filled(desk, desk.wanted_of(entry))
-        return [gr.Tabs(selected="paint"), entry.id, entry.id, *filled]
-
-    tab.sheet.select(take, None, [tabs, paint.job, paint.view, *paint.shown], **PRIVATE)
+    paint_tab.wire_cells(tab.sheet, paint, tabs, desk_of)
 
 
 def wire_sweep(tab: Many, paint: Paint, desk_of: Any) -> None:
@@ -141,30 +119,3 @@ def wire_sweep(tab: Many, paint: Paint, desk_of: Any) -> None:
 
     inputs = [tab.first, tab.first_values, tab.second, tab.second_values, tab.size, *paint.chosen]
     tab.go.click(sweep, inputs, [tab.sheet, tab.message], **PRIVATE)
-
-
-def wire_batch(tab: Many, paint: Paint, desk_of: Any) -> None:
-    """Many photographs, alike."""
-
-    def batch(
-        request: gr.Request, files: list[str] | None, _: Any, picked: Any, *values: Any
-    ) -> list[Any]:
-        if not files:
-            return [gr.skip(), told("Choose the photographs first.", wrong=True)]
-        desk: Desk = desk_of(request)
-        lines, photos = [], []
-        for each in files[: MOST_AT_ONCE + 1]:
-            try:
-                photos.append(desk.keep(Path(each), Path(each).name))
-            except ImpastoError as error:
-                lines.append(said(error))
-        try:
-            what = wanted(photos[0] if photos else Path(), picked, values)
-            made = desk.batch(photos, replace(what, mask=None))
-        except ImpastoError as error:
-            return [gr.skip(), told(" ".join([*lines, said(error)]), wrong=True)]
-        title = f"{len(made)} photographs."
-        return [sheet_of(made, 0, title), told(" ".join(lines), wrong=True)]
-
-    inputs = [tab.files, *paint.chosen]
-    tab.each.click(batch, inputs, [tab.sheet, tab.message], **PRIVATE)

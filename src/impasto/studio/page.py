@@ -12,7 +12,7 @@ import gradio as gr
 
 from impasto.errors import ImpastoError
 from impasto.queue.store import Queue
-from impasto.studio import api, gallery_tab, many_tab, paint_tab, parts
+from impasto.studio import api, clip_tab, folder_tab, gallery_tab, many_tab, paint_tab, parts
 from impasto.studio.access import Access
 from impasto.studio.desk import Desk, Wanted
 from impasto.studio.parts import PRIVATE
@@ -31,18 +31,26 @@ def page(queue: Queue, access: Access) -> gr.Blocks:
 
     with gr.Blocks(title="impasto studio", analytics_enabled=False) as blocks:
         gr.HTML(HEAD, elem_id="head", js_on_load=None)
-        with gr.Tabs(selected="paint") as tabs:
+        group, film, last = (parts.remembered(key) for key in ("batch", "film", "clip"))
+        with gr.Tabs(selected="paint", overflow_behavior="wrap") as tabs:
             with gr.Tab("Paint", id="paint"):
                 paint = paint_tab.build()
-            with gr.Tab("Try many", id="many"):
+            with gr.Tab("Try settings", id="many"):
                 many = many_tab.build()
+            with gr.Tab("Many photographs", id="folder") as folder_page:
+                folder = folder_tab.build(group)
+            with gr.Tab("Clip", id="clip") as clip_page:
+                clip = clip_tab.build(film, last)
             with gr.Tab("Gallery", id="gallery") as gallery_page:
                 gallery = gallery_tab.build()
         paint_tab.wire(paint, desk_of)
         many_tab.wire(many, paint, tabs, desk_of)
+        folder_tab.wire(folder, folder_page, paint, tabs, desk_of)
+        clip_tab.wire(clip, clip_page, paint, desk_of)
         gallery_tab.wire(gallery, gallery_page, paint, tabs, desk_of)
         api.wire(desk_of)
         wire_load(blocks, paint, desk_of)
+        wire_load_others(blocks, folder, clip, desk_of)
     blocks.queue(default_concurrency_limit=AT_ONCE)
     made: gr.Blocks = blocks
     return made
@@ -77,6 +85,22 @@ def wire_load(blocks: gr.Blocks, paint: paint_tab.Paint, desk_of: DeskOf) -> Non
     opened = blocks.load(load, remembered, outputs, **PRIVATE)
     inputs = [*remembered, paint.photo, paint.kept, paint.refused]
     opened.then(photograph, inputs, paint.of_photo, **PRIVATE)
+
+
+def wire_load_others(
+    blocks: gr.Blocks, folder: folder_tab.Folder, clip: clip_tab.ClipTab, desk_of: DeskOf
+) -> None:
+    """So do the other tabs that have something at work."""
+
+    def batch(group: str, request: gr.Request) -> list[Any]:
+        found = folder_tab.found_again(desk_of(request), group)
+        return [found, found["group"]]
+
+    def film(job: str, last: str, kept: Path | None, request: gr.Request) -> list[Any]:
+        return clip_tab.found_again(desk_of(request), job, last, kept)
+
+    blocks.load(batch, folder.group, [folder.sheet, folder.group], **PRIVATE)
+    blocks.load(film, [clip.job, clip.last, clip.kept], clip.restored, **PRIVATE)
 
 
 def known(desk: Desk, job: str, last: str) -> Wanted | None:

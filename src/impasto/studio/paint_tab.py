@@ -15,7 +15,7 @@ from impasto.config import Config
 from impasto.errors import ImpastoError
 from impasto.job.job import STEERABLE
 from impasto.queue.entry import Entry
-from impasto.studio import brush, parts
+from impasto.studio import brush, parts, views
 from impasto.studio.desk import (
     AS_CHOSEN,
     AS_PHOTOGRAPHED,
@@ -28,14 +28,14 @@ from impasto.studio.desk import (
 )
 from impasto.studio.parts import PRIVATE, told
 from impasto.studio.shelf import Shelf, builtin
-from impasto.studio.widgets import MAIN, MORE, said, widget
+from impasto.studio.widgets import LABELS, MAIN, MORE, said, widget
 
 EMPTY = "Choose a photograph and a painting, then press Paint. The picture comes into being here."
 NO_PHOTO = "Choose a photograph first, or take the example."
 STEERING = "Strength, strokes, colours and weights can be moved while it is painted."
 DROP = "Drop a photograph here, click to choose one, or paste it"
 BROWSER_SHOWS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp")
-BRUSH_PX = 40
+BRUSH_PX, BRUSH_SHARE = 40, 1 / 16  # half its width: at most, and of a small picture's longer side
 # What time and memory hang on, and what a picture at work follows.
 DECIDING = "size", "quality", "iterations", "precision", "fit", "threads", "optimizer", "backbone"
 MOVED = "strength", "style_scale", "color", "tv_weight"
@@ -154,8 +154,7 @@ def build() -> Paint:
                 )
             message = parts.line("message")
             view = parts.view("view", EMPTY)
-    job = gr.BrowserState("", storage_key="impasto-job", secret="impasto-studio")
-    last = gr.BrowserState("", storage_key="impasto-photo", secret="impasto-studio")
+    job, last = parts.remembered("job"), parts.remembered("photo")
     return Paint(
         photo, gr.State(None), gr.State(""), picked, settings, job, last, view, message, button,
         forecast, own, forget, example, regions,
@@ -212,9 +211,7 @@ def editor(elem_id: str, label: str) -> gr.ImageEditor:
         type="pil",
         label=label,
         sources=[],
-        brush=gr.Brush(
-            default_size=BRUSH_PX, colors=list(brush.COLOURS.values()), color_mode="fixed"
-        ),
+        brush=painter(BRUSH_PX),
         eraser=gr.Eraser(default_size=BRUSH_PX),
         layers=False,
         transforms=[],
@@ -223,6 +220,12 @@ def editor(elem_id: str, label: str) -> gr.ImageEditor:
         height=420,
         canvas_size=(640, 480),
     )
+
+
+def painter(size_px: int) -> gr.Brush:
+    """The brush, with the colours of regions."""
+    colours: list[Any] = [*brush.COLOURS.values()]
+    return gr.Brush(default_size=size_px, colors=colours, color_mode="fixed")
 
 
 def region_choices(shelf: Shelf) -> list[tuple[str, str]]:
@@ -246,6 +249,21 @@ def wanted(kept: Path, picked: Mapping[str, Any], values: Sequence[Any]) -> Want
             settings[name] = value
     chosen = {str(i): float(w) for i, w in picked.get("chosen", {}).items()}
     return Wanted(kept, chosen, settings)
+
+
+def chosen_words(desk: Desk, what: Wanted, without: Sequence[str] = ()) -> str:
+    """What is chosen on this tab, for others where it holds too."""
+    titles = " and ".join(each.title for each in desk.chosen(what.paintings)) or "no painting yet"
+    named = {n: v for n, v in what.settings.items() if n not in without}
+    settings = [f"{LABELS[name].lower()} {option(name, each)}" for name, each in named.items()]
+    how = ", ".join(settings) or "with the usual settings"
+    return f"As on the Paint tab: after {titles}, {how}."
+
+
+def option(name: str, value: Any) -> str:
+    """A setting's value as its widget shows it."""
+    labels = {each: label for label, each in widget(name).choices}
+    return str(labels.get(value, views.value(value))).lower()
 
 
 def filled(desk: Desk, what: Wanted) -> list[Any]:
@@ -493,6 +511,23 @@ def wire_regions(tab: Paint, desk_of: Any) -> None:
     fold.save.click(save, [fold.photo, tab.kept], [fold.file, fold.message], **PRIVATE)
 
 
+def wire_cells(sheet: gr.HTML, tab: Paint, tabs: gr.Tabs, desk_of: Any) -> None:
+    """A picture of a sheet is opened here, with its settings."""
+
+    def take(event: gr.SelectData, request: gr.Request) -> list[Any]:
+        desk = desk_of(request)
+        entry = desk.find(str(event.value))
+        if entry is None:
+            return [gr.skip(), gr.skip(), gr.skip(), *(gr.skip() for _ in tab.shown)]
+        try:
+            shown = filled(desk, desk.wanted_of(entry))
+        except ImpastoError:  # its photograph has gone; the picture is there
+            shown = [gr.skip() for _ in tab.shown]
+        return [gr.Tabs(selected="paint"), entry.id, entry.id, *shown]
+
+    sheet.select(take, None, [tabs, tab.job, tab.view, *tab.shown], **PRIVATE)
+
+
 def painted_on(path: Path, mask: Path | None = None) -> Any:
     """A picture to paint on, with what a mask has of the brushes' colours.
 
@@ -505,7 +540,9 @@ def painted_on(path: Path, mask: Path | None = None) -> Any:
         layers = [brush.layer_of(found, under.size)]
     value = {"background": under, "layers": layers, "composite": None}
     # A canvas of another size would have the layers in its own middle, beside the picture.
-    return gr.update(value=value, canvas_size=under.size)
+    size_px = min(BRUSH_PX, round(BRUSH_SHARE * max(under.size)))
+    brushes: dict[str, Any] = {"brush": painter(size_px), "eraser": gr.Eraser(default_size=size_px)}
+    return gr.update(value=value, canvas_size=under.size, **brushes)
 
 
 def copied(path: Path) -> Path:

@@ -170,6 +170,15 @@ def view(elem_id: str, empty: str) -> gr.HTML:
     )
 
 
+def remembered(key: str) -> gr.BrowserState:
+    """Words that the browser remembers.
+
+    To be made outside of tabs, or in the first: what is in one that was not opened yet gives
+    nothing when the page is loaded.
+    """
+    return gr.BrowserState("", storage_key=f"impasto-{key}", secret="impasto-studio")
+
+
 def photograph(elem_id: str, label: str, **more: Any) -> Any:
     """A place for a picture; what comes in is the file as it was, for impasto itself to read."""
     return RawImage(

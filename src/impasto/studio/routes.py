@@ -5,8 +5,6 @@ Nothing here is addressed by a path: a job goes by its id, and what may be asked
 
 from __future__ import annotations
 
-import re
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,33 +15,32 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, FastAPI, HTTPException, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.background import BackgroundTask
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from impasto import pictures
 from impasto.errors import ImpastoError, PictureError
 from impasto.queue.entry import Entry
 from impasto.queue.store import Queue, megabytes, too_large
-from impasto.studio import kinds, views
+from impasto.studio import clips, groups, kinds, views
 from impasto.studio.access import is_local
 from impasto.studio.desk import VIEW_PX, Desk
+from impasto.studio.downloads import ENDINGS, archive, as_it_is, converted, file_name
+from impasto.studio.groups import Batch
 from impasto.studio.shelf import thumbnail
 from impasto.studio.widgets import said
 
 PREFIX = "/studio"
+NOT_FOR_YOU = "This is for the studio's own page."
 MARK = "x-impasto"  # a header that a page from elsewhere cannot send unasked
 LINE_S = 1.0  # how old it may be what is told of those that wait before
-LONGEST_NAME = 120  # characters, of a file that is saved
+ARCHIVE = "application/zip"
+ARCHIVES = {"pictures.zip": "png", "jpegs.zip": "jpg"}
+FILMS = {ending: media for ending, (_, media) in clips.ENDINGS.items()}
 TOO_LARGE = 413  # HTTP's number of it
 MOST_IDS = 100  # of one status call: a sheet's
-ENDINGS: Mapping[str, tuple[str, int]] = {
-    "png": ("image/png", 8),
-    "jpg": ("image/jpeg", 8),
-    "tif": ("image/tiff", 16),
-}
 VERBS: Mapping[str, Callable[[Entry, Mapping[str, Any]], None]] = {
     "pause": lambda entry, _: entry.pause(),
     "go_on": lambda entry, _: entry.go_on(),
@@ -92,6 +89,7 @@ def static(name: str) -> str:
 def router(queue: Queue, who: Who) -> APIRouter:
     """All routes of the page's script."""
     made, line = APIRouter(prefix=PREFIX), Line(queue)
+    add_batches(made, queue, who)
 
     @made.get("/studio.js")
     def script() -> Response:
@@ -125,12 +123,39 @@ def router(queue: Queue, who: Who) -> APIRouter:
         request: Request, identity: str, verb: str, body: Annotated[Any, Body()] = None
     ) -> dict[str, Any]:
         if MARK not in request.headers or verb not in VERBS:
-            raise HTTPException(403, "This is for the studio's own page.")
+            raise HTTPException(403, NOT_FOR_YOU)
         entry = entry_of(Desk(queue, who(request)), identity)
         VERBS[verb](entry, body if isinstance(body, dict) else {})
         return views.view(entry)
 
     return made
+
+
+def add_batches(made: APIRouter, queue: Queue, who: Who) -> None:
+    """The routes of batches, each a person's own."""
+
+    def batch_of(request: Request, group: str) -> Batch:
+        batch = Batch(Desk(queue, who(request)), group)
+        if not batch.there:
+            raise HTTPException(404, "There is no such batch.")
+        return batch
+
+    @made.get("/batches/{group}")
+    def batch(request: Request, group: str) -> dict[str, Any]:
+        return groups.view(batch_of(request, group))
+
+    @made.get("/batches/{group}/{name}")
+    def all_of(request: Request, group: str, name: str) -> Response:
+        found = batch_of(request, group)
+        return together(found, ARCHIVES[name]) if name in ARCHIVES else missing()
+
+    @made.post("/batches/{group}/{verb}")
+    def wish(request: Request, group: str, verb: str) -> dict[str, Any]:
+        if MARK not in request.headers or verb not in groups.WISHES:
+            raise HTTPException(403, NOT_FOR_YOU)
+        found = batch_of(request, group)
+        groups.wish(found, verb)
+        return groups.view(found)
 
 
 class Line:
@@ -179,26 +204,39 @@ def file_of(entry: Entry, what: str) -> Response:
     """One of the few things that a job shows."""
     stem, _, ending = what.rpartition(".")
     if what == "preview.jpg":
-        if not entry.preview.is_file():
-            return small(entry.result_path, VIEW_PX)
-        return read_at_once(entry.preview)
+        return read_at_once(entry.preview) if entry.preview.is_file() else without(entry)
     if what == "photo.jpg" and entry.task.order.photo:
         return small(entry.task.order.photo, VIEW_PX)
     if what == "report.html":
         page = kinds.report_page(entry)
         return there(page, "text/html", {"Content-Security-Policy": REPORT_POLICY})
-    if stem == "film" and (film := entry.task.order.timeline):
-        return there(film, "video/mp4" if film.suffix == ".mp4" else "image/gif")
+    if stem == "film" and (film := kinds.moving(entry)):
+        return there(film, FILMS[film.suffix], name=file_name(entry.name))
     if stem == "picture" and ending in ENDINGS and entry.result_path.is_file():
         return download(entry, ending)
     return missing()
 
 
-def there(path: Path, media: str, headers: Mapping[str, str] | None = None) -> Response:
-    """A file of a job's."""
+def there(
+    path: Path, media: str, headers: Mapping[str, str] | None = None, name: str = ""
+) -> Response:
+    """A file of a job's, or the part of it that is asked for; name is for who saves it."""
     if not path.is_file():
         return missing()
-    return FileResponse(path, media_type=media, headers=dict(headers or {}))
+    known: dict[str, Any] = {"headers": dict(headers or {}), "media_type": media}
+    if name:
+        known |= {"filename": f"{name}{path.suffix}", "content_disposition_type": "inline"}
+    return FileResponse(path, **known)
+
+
+def without(entry: Entry) -> Response:
+    """What is shown of a result that has no preview any more."""
+    if entry.task.kind != kinds.CLIP:
+        return small(entry.result_path, VIEW_PX)
+    try:
+        return Response(clips.poster(clips.open_clip(entry.result_path)), media_type="image/jpeg")
+    except ImpastoError:
+        return missing()
 
 
 def read_at_once(preview: Path) -> Response:
@@ -228,30 +266,22 @@ def _small(path: Path, longest_px: int, _changed_ns: int) -> bytes:
 
 def download(entry: Entry, ending: str) -> Response:
     """A result in a format, with its recipe in it where the format has a place for it."""
-    media, bits = ENDINGS[ending]
-    if ending == entry.result_path.suffix[1:] and bits == entry.task.order.bits:
-        made, after = entry.result_path, None
-    else:
-        made = converted(entry.result_path, ending, bits, entry.folder)
+    made, after = entry.result_path, None
+    if not as_it_is(entry, ending):
+        made = converted(entry, ending)
         after = BackgroundTask(made.unlink, missing_ok=True)
     name = f"{file_name(entry.name)}.{ending}"
-    return FileResponse(made, media_type=media, filename=name, background=after)
+    return FileResponse(made, media_type=ENDINGS[ending][0], filename=name, background=after)
 
 
-def converted(path: Path, ending: str, bits: int, folder: Path) -> Path:
-    """A temporary file of a result in another format."""
-    found = pictures.load(path, "picture")
-    known = {**pictures.read_recipe(path), "bits": bits}
-    with tempfile.NamedTemporaryFile(prefix=".download-", suffix=f".{ending}", dir=folder) as held:
-        target = Path(held.name)
-    return pictures.save(
-        found.pixels, target, alpha=found.alpha, recipe=known, bits=bits, credits=found.credits
-    )
-
-
-def file_name(name: str) -> str:
-    """What a person calls a picture, as a file's name."""
-    return re.sub(r"[^\w.()]+", "-", name).strip(".-")[:LONGEST_NAME] or "picture"
+def together(batch: Batch, ending: str) -> Response:
+    """All pictures of a batch as one archive, sent while it is made."""
+    results = batch.results
+    if not results:
+        return missing()
+    name = f'attachment; filename="impasto-{batch.group}.zip"'
+    headers = {"Content-Disposition": name}
+    return StreamingResponse(archive(results, ending), 200, headers, ARCHIVE)
 
 
 class Guard:

@@ -30,7 +30,8 @@ TIDY_EVERY_S, KEPT_S = 3600, 86_400  # when it is looked through, and how old fi
 KINDS = "impasto.studio.kinds"
 HEAD = (  # not by Gradio's `css`, which takes rules apart and loses some
     '<link rel="stylesheet" href="studio/studio.css">'
-    '<script src="studio/studio.js" data-limit="{limit}" data-line="{line}"></script>'
+    '<script src="studio/studio.js" data-limit="{limit}" data-line="{line}" '
+    'data-pictures="{pictures}"></script>'
 )
 EXTRA = "pip install 'impasto[studio]'"
 
@@ -114,7 +115,10 @@ def listening(host: str, port: int | None) -> socket.socket:
 
 def head(limit: int) -> str:
     """What the page loads besides Gradio's, with the line for a file of more bytes than that."""
-    return HEAD.format(limit=limit, line=escape(said(too_large("{name}", "{size}", limit))))
+    from impasto.pictures.opening import readable_suffixes
+
+    line = escape(said(too_large("{name}", "{size}", limit)))
+    return HEAD.format(limit=limit, line=line, pictures=" ".join(sorted(readable_suffixes())))
 
 
 def application(settings: Settings, queue: Queue) -> FastAPI:

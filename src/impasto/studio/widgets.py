@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from impasto.checks import Number, OneOf
 from impasto.config import CHECKS, ORIGINAL, SEAMLESS, STARTS, STYLE_SCALE, Config
 from impasto.errors import SETTING, ImpastoError
-from impasto.words import HELP
+from impasto.words import HELP, ON_A_PAGE
 
 LABELS: Mapping[str, str] = MappingProxyType(
     {
@@ -73,6 +76,7 @@ MORE = (
     "fit",
     "threads",
 )
+PLAIN_WORD = re.compile(r"[a-z]+[ ,;]")  # and no file's name, host or setting
 BACKBONES = ("auto", "vgg19", "vgg16")
 
 
@@ -112,12 +116,27 @@ def spelling(name: str) -> str:
 
 def said(error: ImpastoError) -> str:
     """An error's one line, with settings as the page calls them."""
-    return error.line(spelling)
+    return capital(error.line(spelling))
+
+
+def capital(line: str) -> str:
+    """A line as a sentence begins, unless it begins with a name."""
+    return line[:1].upper() + line[1:] if PLAIN_WORD.match(line) else line
+
+
+@contextmanager
+def by_name(path: Path, name: str) -> Iterator[None]:
+    """Errors within name a file by its name alone: where it lies here is nobody's business."""
+    try:
+        yield
+    except ImpastoError as error:
+        parts = (error.given, error.allowed, error.hint)
+        raise type(error)(*(part.replace(str(path), name) for part in parts)) from error
 
 
 def widget(name: str) -> Widget:
     """A setting's, made of what config.py and words.py know of it."""
-    text = SETTING.sub(lambda found: spelling(found[1]), HELP[name])
+    text = SETTING.sub(lambda found: spelling(found[1]), ON_A_PAGE.get(name, HELP[name]))
     default, check = getattr(Config, name), CHECKS.get(name)
     made = Widget(name, LABELS[name], text, default)
     named = CHOICES.get(name, {})

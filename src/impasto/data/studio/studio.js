@@ -8,7 +8,8 @@ const ACTIVE = ["working"], OPEN = ["working", "waiting"];
 const BASE = document.currentScript ? new URL("..", document.currentScript.src).href : "/";
 
 // A file over the limit is refused before it is sent, with the line that the server has for it.
-const { limit: LIMIT_BYTES = Infinity, line: TOO_LARGE = "" } = (document.currentScript || {}).dataset || {};
+const { limit: LIMIT_BYTES = Infinity, line: TOO_LARGE = "", pictures = "" } = (document.currentScript || {}).dataset || {};
+const PICTURES = pictures.split(" ").filter(Boolean); // endings of what is read as a picture
 const MEGABYTE = 1e6;
 
 function refuse(event, files, place) {
@@ -27,11 +28,46 @@ function refuse(event, files, place) {
   return true;
 }
 
+// Of a folder only what are pictures by name is sent, and none of the hidden files. Where none is,
+// all are sent, and the server says so.
+function pictured(files) {
+  const found = [...files].filter((each) => !each.name.startsWith(".") && PICTURES.some((ending) => each.name.toLowerCase().endsWith(ending)));
+  const kept = new DataTransfer();
+  (found.length ? found : [...files]).forEach((each) => kept.items.add(each));
+  return kept.files;
+}
+
+async function within(entry) {
+  if (entry.isFile) return [await new Promise((done, failed) => entry.file(done, failed))];
+  const reader = entry.createReader(), found = [];
+  for (;;) { // a reader gives some hundred at a time
+    const some = await new Promise((done, failed) => reader.readEntries(done, failed));
+    if (!some.length) break;
+    found.push(...some);
+  }
+  const files = await Promise.all(found.filter((each) => each.isFile).map(within));
+  return files.flat();
+}
+
+// A folder that is dropped is the files in it: Gradio's own place for files takes none.
+async function unfolded(event) {
+  const input = event.target.closest("#batch") && document.querySelector("#batch input[type=file]");
+  const entries = [...event.dataTransfer.items].map((each) => each.webkitGetAsEntry && each.webkitGetAsEntry());
+  if (!input || !entries.some((each) => each && each.isDirectory)) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  input.files = pictured((await Promise.all(entries.filter(Boolean).map(within))).flat());
+  input.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
 document.addEventListener("change", (event) => {
   if (event.target.type !== "file") return;
+  if (event.target.closest("#folder-left") && event.target.webkitdirectory) event.target.files = pictured(event.target.files);
   if (refuse(event, event.target.files, event.target)) event.target.value = "";
 }, true);
-document.addEventListener("drop", (event) => refuse(event, event.dataTransfer.files, event.target), true);
+document.addEventListener("drop", (event) => {
+  if (!refuse(event, event.dataTransfer.files, event.target)) unfolded(event);
+}, true);
 document.addEventListener("paste", (event) => {
   if (event.clipboardData.files.length) refuse(event, event.clipboardData.files, document.getElementById("photo"));
 }, true);
@@ -64,6 +100,11 @@ async function ask(path, options = {}) {
 function wish(id, verb, body = {}) {
   const headers = { "X-Impasto": "page", "Content-Type": "application/json" };
   return ask(`studio/jobs/${id}/${verb}`, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+// Where pictures will be, and what to do for that.
+function empty(text) {
+  return make("div", { class: "empty" }, make("span", { class: "frame", "aria-hidden": "true" }), make("p", { text: text || "" }));
 }
 
 function rests() {
@@ -138,7 +179,7 @@ class View extends HTMLElement {
     if (!this.stage) return;
     if (this.sight) this.sight.disconnect();
     this.replaceChildren();
-    this.stage = this.sight = null;
+    this.stage = this.sight = this.player = null;
     this.job = null;
     this.build();
     this.look();
@@ -152,9 +193,7 @@ class View extends HTMLElement {
     if (this.stage) return;
     this.classList.add("impasto-view");
     if (!this.id_) {
-      this.stage = make("div", { class: "empty" },
-        make("span", { class: "frame", "aria-hidden": "true" }),
-        make("p", { text: this.getAttribute("empty") || "" }));
+      this.stage = empty(this.getAttribute("empty"));
       this.append(this.stage);
       return;
     }
@@ -225,11 +264,12 @@ class View extends HTMLElement {
     if (job.size) this.stage.shape(job.size);
     const shown = [["under", job.photo], ["over", job.preview]];
     Promise.all(shown.map(([which, url]) => this.stage.show(which, url && at(url)))).then(() => this.copy());
+    this.play(job);
     const percent = Math.round(100 * job.fraction);
     this.bar.firstChild.style.width = `${percent}%`;
     this.bar.setAttribute("aria-valuenow", percent);
     this.bar.hidden = !["working", "paused", "waiting"].includes(job.status);
-    this.bar.classList.toggle("moving", job.status === "working" && !job.iteration);
+    this.bar.classList.toggle("moving", job.status === "working" && !job.iteration && !job.fraction);
     this.words.replaceChildren(make("span", { class: `dot ${job.status}`, "aria-hidden": "true" }),
       make("strong", { text: job.words }), make("span", { class: "quiet", text: job.details }));
     const notes = [job.note, ...job.steered].filter(Boolean);
@@ -246,6 +286,16 @@ class View extends HTMLElement {
     this.fill.style.width = `${percent}%`;
     this.brief.textContent = job.words;
     this.peek();
+  }
+
+  // A film that is there takes the place of its frames.
+  play(job) {
+    if (!job.film || this.player) return;
+    this.player = player(job);
+    this.stage.after(this.player);
+    this.stage.hidden = true;
+    this.sight.unobserve(this.stage);
+    this.sight.observe(this.player);
   }
 
   copy() {
@@ -271,15 +321,27 @@ class View extends HTMLElement {
     if (OPEN.includes(job.status)) found.push(button("Pause", "pause"));
     if (["paused", "stopped"].includes(job.status)) found.push(button("Go on", "go_on", "main"));
     if (job.status === "failed") found.push(button("Try again", "go_on", "main"));
-    if ([...OPEN, "paused"].includes(job.status)) found.push(button("Stop and keep", "stop"));
-    if (job.result) found.push(...downloads(job));
+    const stop = job.kind === "picture" ? "Stop and keep" : "Stop";
+    if ([...OPEN, "paused"].includes(job.status)) found.push(button(stop, "stop"));
+    if (job.result || job.film) found.push(...downloads(job));
     const focused = this.buttons.contains(document.activeElement);
     this.buttons.replaceChildren(...found);
     if (focused && found[0]) found[0].focus();
   }
 }
 
+// A film to play; GIF and WebP move by themselves.
+function player(job) {
+  const moves = /\.(mp4|webm)$/.test(job.film);
+  const made = moves
+    ? make("video", { src: at(job.film), poster: job.preview && at(job.preview), controls: true, loop: true, playsinline: true, preload: "metadata", "aria-label": job.name })
+    : make("img", { src: at(job.film), alt: job.name });
+  made.classList.add("film");
+  return made;
+}
+
 function downloads(job) {
+  if (job.film) return [make("a", { class: "button", href: at(job.film), download: true, text: "Save the film" })];
   const link = (text, ending) => make("a", {
     class: "button", href: at(`studio/jobs/${job.id}/picture.${ending}`), download: true, text,
   });
@@ -394,17 +456,7 @@ class Sheet extends HTMLElement {
       grid.style.setProperty("--columns", columns);
       grid.style.setProperty("--narrow", Math.min(columns, 2));
     }
-    for (const cell of cells) {
-      const image = make("img", { alt: "" });
-      const words = make("span", { class: "quiet" });
-      const bar = make("span", { class: "fill" });
-      const button = make("button", {
-        type: "button", class: "cell", "data-job": cell.id,
-        onclick: () => this.trigger("select", { index: 0, value: cell.id }),
-      }, make("span", { class: "print" }, image, bar), make("strong", { text: cell.label }), words);
-      this.cells.set(cell.id, { button, image, words, bar });
-      grid.append(button);
-    }
+    for (const cell of cells) grid.append(this.cell(cell.id, cell.label));
     this.rest = make("div", { class: "buttons", hidden: true },
       make("button", { type: "button", text: "Stop those that wait", onclick: () => this.stop() }));
     this.waiting = [];
@@ -429,6 +481,18 @@ class Sheet extends HTMLElement {
     if (open) this.timer = setTimeout(() => this.look(), LATER_MS / 2 + rests());
   }
 
+  cell(id, label) {
+    const image = make("img", { alt: "" });
+    const words = make("span", { class: "quiet" });
+    const bar = make("span", { class: "fill" });
+    const button = make("button", {
+      type: "button", class: "cell", "data-job": id,
+      onclick: () => this.trigger("select", { index: 0, value: id }),
+    }, make("span", { class: "print" }, image, bar), make("strong", { text: label }), words);
+    this.cells.set(id, { button, image, words, bar });
+    return button;
+  }
+
   async stop() {
     await Promise.allSettled(this.waiting.map((id) => wish(id, "stop")));
     this.look();
@@ -446,6 +510,99 @@ class Sheet extends HTMLElement {
     cell.bar.hidden = Boolean(job.result);
     cell.words.textContent = job.error || job.words;
     cell.button.classList.toggle("failed", job.status === "failed");
+  }
+}
+
+// A folder of photographs: one bar for all, what was refused, and a sheet that grows.
+const VERBS = { pause: "Pause", go_on: "Go on", stop: "Stop" };
+
+class Batch extends Sheet {
+  draw() {
+    const { group = "" } = this.props.value || {};
+    if (group === this.group) return;
+    this.group = group;
+    this.cells = new Map();
+    this.signature = "";
+    if (!group) {
+      this.replaceChildren(empty(this.getAttribute("empty")));
+      return;
+    }
+    this.words = make("strong");
+    this.live = make("p", { class: "sr-only", "aria-live": "polite" });
+    this.bar = make("div", { class: "bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": "Progress of all pictures" }, make("span"));
+    this.buttons = make("div", { class: "buttons" });
+    this.trouble = make("p", { class: "trouble", role: "alert" });
+    this.lines = make("ul", { class: "lines", "aria-label": "Left out" });
+    this.grid = make("div", { class: "grid" });
+    this.replaceChildren(make("p", { class: "title" }, this.words), this.bar, this.live, this.buttons, this.trouble, this.lines, this.grid);
+    this.look();
+  }
+
+  async look() {
+    clearTimeout(this.timer);
+    const group = this.group;
+    if (!group || !this.isConnected) return;
+    let wait = LATER_MS / 2;
+    try {
+      const known = await ask(`studio/batches/${group}`);
+      if (group !== this.group) return;
+      this.show(known);
+      wait = known.open ? LATER_MS / 2 : REST_MS;
+    } catch (error) {
+      this.words.textContent = error.message;
+      wait = REST_MS;
+    }
+    this.timer = setTimeout(() => this.look(), wait + rests());
+  }
+
+  show(known) {
+    const { columns, jobs, words } = known;
+    this.grid.classList.toggle("fixed", columns > 0);
+    this.grid.style.setProperty("--columns", columns || 1);
+    this.grid.style.setProperty("--narrow", Math.min(columns || 1, 2));
+    for (const job of jobs) {
+      if (!this.cells.has(job.id)) this.grid.append(this.cell(job.id, job.label));
+      this.fill(job);
+    }
+    const percent = Math.round(100 * known.fraction);
+    this.bar.firstChild.style.width = `${percent}%`;
+    this.bar.setAttribute("aria-valuenow", percent);
+    this.bar.hidden = !known.open;
+    this.words.textContent = words;
+    if (known.open === false && this.dataset.open === "true") this.live.textContent = words;
+    this.dataset.open = known.open;
+    this.dataset.done = known.done;
+    this.refused(known.lines);
+    this.choose(known);
+  }
+
+  refused(lines) {
+    if (this.lines.childElementCount === lines.length) return;
+    this.lines.replaceChildren(...lines.map((text) => make("li", { text })));
+  }
+
+  choose({ can, results }) {
+    const signature = JSON.stringify([can, results > 0]);
+    if (signature === this.signature) return;
+    this.signature = signature;
+    const found = can.map((verb) => make("button", {
+      type: "button", text: VERBS[verb], "data-verb": verb, class: verb === "go_on" ? "main" : "",
+      onclick: async () => {
+        try {
+          this.show(await ask(`studio/batches/${this.group}/${verb}`, { method: "POST" }));
+          this.trouble.textContent = "";
+        } catch (error) {
+          this.trouble.textContent = error.message;
+        }
+      },
+    }));
+    const link = (text, name) => make("a", {
+      class: "button", href: at(`studio/batches/${this.group}/${name}`), download: true, text,
+    });
+    if (results) found.push(link("All as PNG, in a .zip", "pictures.zip"), link("All as JPEG, in a .zip", "jpegs.zip"));
+    const focused = this.buttons.contains(document.activeElement);
+    this.buttons.replaceChildren(...found);
+    if (focused && found[0]) found[0].focus();
   }
 }
 
@@ -523,6 +680,7 @@ class Gallery extends HTMLElement {
         "aria-pressed": this.is(this.two) ? String(paired >= 0) : null,
         onclick: () => (this.is(this.two) ? this.pick(item.id) : this.choose(item.id)),
       }, make("span", { class: "print" }, make("img", { src: at(item.preview), alt: "", loading: "lazy" }),
+        item.film && make("span", { class: "moves", "aria-hidden": "true", text: "▶" }),
         item.favourite && make("span", { class: "star", "aria-label": "favourite", text: "★" })),
       make("strong", { text: item.name }), make("span", { class: "quiet", text: item.summary })));
     }
@@ -547,13 +705,18 @@ class Gallery extends HTMLElement {
     return box;
   }
 
-  one(item) {
-    this.tools.hidden = true;
+  beside(item) {
     const box = make("impasto-compare");
     box.build("photograph", "picture");
     if (item.size) box.shape(item.size);
     box.show("under", item.photo && at(item.photo));
     box.show("over", at(item.preview));
+    return box;
+  }
+
+  one(item) {
+    this.tools.hidden = true;
+    const box = item.film ? player(item) : this.beside(item);
     const name = make("input", { type: "text", value: item.name, maxlength: 120, "aria-label": "Name of the picture" });
     const keep = async () => {
       if (name.value.trim() && name.value !== item.name) await this.change(item, "rename", { name: name.value });
@@ -598,4 +761,5 @@ customElements.define("impasto-compare", Compare);
 customElements.define("impasto-view", View);
 customElements.define("impasto-cards", Cards);
 customElements.define("impasto-sheet", Sheet);
+customElements.define("impasto-batch", Batch);
 customElements.define("impasto-gallery", Gallery);
