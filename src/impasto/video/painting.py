@@ -87,6 +87,27 @@ class Traced:
     age: Tensor
 
 
+@dataclass(frozen=True)
+class Arrived:
+    """What an earlier frame has, carried to where its things are now; as in Painted, in [0, 1].
+
+    But for the age, which is in iterations.
+    """
+
+    photograph: Tensor
+    picture: Tensor
+    seen: Tensor
+    age: Tensor
+
+    @classmethod
+    def by(cls, way: Motion, before: Painted) -> Arrived:
+        """All of it at once: where each pixel comes from is the same for all."""
+        parts = [as_tensor(before.photograph), before.picture, before.seen, before.age]
+        there = carried(unit(torch.cat(parts, 1)), way)
+        photograph, picture, seen, age = torch.split(there, [each.shape[1] for each in parts], 1)
+        return cls(photograph, picture, seen, age * 255)
+
+
 def paint(
     manner: Following,
     photograph: Pixels,
@@ -132,27 +153,31 @@ def trace(
 ) -> Traced:
     """Find what of a frame was there before, in the nearest frame that shows it.
 
-    Where a mask moves, what was in another region is not what is there now.
+    A place whose photograph looks otherwise by now is not the one it was: where something moves
+    too far for the flow to follow, that may say that nothing moved at all. Nor is, where a mask
+    moves, what was in another region.
     """
     here = unit(as_tensor(photograph))
     none = torch.zeros_like(here[:, :1])
-    found: list[tuple[Motion, Painted]] = []
+    found: list[tuple[Motion, Arrived]] = []
     trusts, shares, unknown = [none], [none], 1.0
     for distance in dict.fromkeys(min(each, len(earlier)) for each in LOOK_BACK):
         if unknown > ENOUGH:
             before = earlier[distance - 1]
             way = motion(before.photograph, photograph, threads)
-            found.append((way, before))
-            trusts.append(way.trust * alike(here, before, way) * alike_masked(mask, before, way))
+            there = Arrived.by(way, before)
+            found.append((way, there))
+            same = (unchanged(here, there.photograph) > 0).to(here)
+            trusts.append(way.trust * same * alike_masked(mask, before, way))
             shares = long_trust(trusts)
             unknown = float(((1 - sum(shares, none)) * from_within(way)).mean())
     known = sum(shares, none).clamp(max=1)
     picture, seen = here * (1 - known), here * (1 - known)
     age, still = none, none
-    for share, (way, before) in zip(shares[1:], found, strict=True):
-        picture = picture + share * carried(unit(before.picture), way)
-        seen = seen + share * carried(unit(before.seen), way)
-        age = age + share * carried(unit(before.age), way) * 255
+    for share, (way, there) in zip(shares[1:], found, strict=True):
+        picture = picture + share * there.picture
+        seen = seen + share * there.seen
+        age = age + share * there.age
         still = still + share * (way.field == 0).all(1, keepdim=True)
     kept = known * unchanged(here, seen)
     trust = kept * (age / MATURE).clamp(max=1)
@@ -168,15 +193,6 @@ def from_within(way: Motion) -> Tensor:
     rows = torch.arange(height, dtype=down.dtype, device=down.device)[:, None] + down
     inside = (columns >= 0) & (columns <= width - 1) & (rows >= 0) & (rows <= height - 1)
     return inside.to(across)
-
-
-def alike(here: Tensor, before: Painted, way: Motion) -> Tensor:
-    """1 where an earlier frame's photograph, carried here, looks as this one, and 0 elsewhere.
-
-    Where something moves too far for the flow to follow, it may say that nothing moved at all.
-    """
-    there = carried(unit(as_tensor(before.photograph)), way)
-    return (unchanged(here, there) > 0).to(here)
 
 
 def alike_masked(mask: Pixels | None, before: Painted, way: Motion) -> Tensor:
