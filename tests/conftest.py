@@ -21,8 +21,8 @@ from torch import Tensor
 from impasto.cli import main
 from impasto.cli.process import STOPS
 from impasto.job import calibration
-from impasto.network import weights
 from impasto.network.vgg import VGG, Stage
+from impasto.network.weights import store
 from impasto.transfer import walk
 
 CHANNELS = (6, 8, 10, 12, 14)  # of a network small enough for float64 and many sizes
@@ -31,7 +31,6 @@ SMALL_FLOATS = 6 + 6 + (8 + 8) / 4  # that its first two blocks make for a pixel
 
 
 ROOT = Path(__file__).parents[1]
-RESOLVE = cache(weights.resolve)
 
 
 @cache
@@ -86,6 +85,18 @@ def noise_picture(height: int, width: int, seed: int = 0, dtype=torch.float32) -
     return (0.8 * picture + 0.2 * grain).to(dtype)
 
 
+# The embedded network is read once for all jobs of this process: a quarter of what a small one
+# takes, many hundred times.
+READ = store.read
+
+
+@cache
+def embedded():
+    return READ(store.embedded_path())
+
+
+store.read = lambda path: embedded() if path == store.embedded_path() else READ(path)
+
 # In the tests' processes and in those that they start: the same ways of computing on every machine.
 os.environ[calibration.ENVIRONMENT] = calibration.SAFE_WORD
 
@@ -117,12 +128,6 @@ def impasto(capsys, *words, status=0):
     out = capsys.readouterr()
     assert (exit_.value.code or 0) == status, out
     return out
-
-
-@pytest.fixture
-def one_reading(monkeypatch):
-    """The network's weights are read once for all jobs of this process."""
-    monkeypatch.setattr(weights, "resolve", RESOLVE)
 
 
 @pytest.fixture

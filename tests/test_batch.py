@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from functools import cache
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,7 +35,6 @@ from impasto.config import configure
 from impasto.errors import PictureError, QueueError
 from impasto.job import checkpoint, threads
 from impasto.job.order import Order
-from impasto.network import weights
 from impasto.pictures.sheet import CAPTION_PX, MARGIN_PX, Print
 from impasto.pictures.sheet import sheet as sheet_of
 from impasto.queue import picture, reporter, worker
@@ -73,8 +71,7 @@ class Here:
 
 
 def hasten(patch):
-    """No process but this one, no waiting, and one reading of the network for all."""
-    patch.setattr(weights, "resolve", cache(weights.resolve))
+    """No process but this one, and no waiting."""
     patch.setattr(local, "Pool", Here)
     patch.setattr(local.At, "_check_workers", lambda *_, **__: None)
     patch.setattr(local, "POLL_S", 0.005)
@@ -575,14 +572,14 @@ SERVER = """
 import json, os, signal, sys
 sys.path.insert(0, {tests!r})
 import impasto.api, pytest
-import test_batch
+import conftest, test_batch
 from pathlib import Path
 from impasto import files, pictures
 from impasto.job import checkpoint
 from impasto.queue import entry, picture
 checkpoint.INTERVAL_S = 0.0  # one after every iteration
 test_batch.hasten(pytest.MonkeyPatch())
-test_batch.weights.resolve("vgg16")
+conftest.embedded()
 def kill_at_event(number):
     # The so-manieth thing of all that is done on disk or about it is the last.
     def counted(real):

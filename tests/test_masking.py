@@ -26,7 +26,6 @@ from impasto.video.order import FilmOrder
 from impasto.video.preview import preview
 
 make_clips = load_tool("make_clips")
-pytestmark = pytest.mark.usefixtures("one_reading")
 SIZE = 48, 64
 LAYERS = {"content_layers": (("relu2_1", 1.0),), "style_layers": (("relu2_1", 1.0),)}
 QUICK = {"size": 64, "backbone": "vgg16", "iterations": 3, "threads": 1, **LAYERS}

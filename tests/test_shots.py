@@ -29,7 +29,6 @@ from impasto.video.order import FilmOrder, Strength
 from impasto.video.shooting import Event, ShotOrder, paint_shot
 
 make_clips = load_tool("make_clips")
-pytestmark = pytest.mark.usefixtures("one_reading")
 SIZE = 48, 64
 LAYERS = {"content_layers": (("relu2_1", 1.0),), "style_layers": (("relu2_1", 1.0),)}
 QUICK = {"size": 64, "backbone": "vgg16", "iterations": 2, "threads": 1, **LAYERS}

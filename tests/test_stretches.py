@@ -30,7 +30,6 @@ from impasto.video.order import FilmOrder
 from impasto.video.stretches import STRETCH_FRAMES, Coding, coding_of, join, stretches_of
 
 make_clips = load_tool("make_clips")
-pytestmark = pytest.mark.usefixtures("one_reading")
 SIZE = 48, 64
 CODED = [".mp4", ".mov", ".mkv", ".webm"]
 LAYERS = {"content_layers": (("relu2_1", 1.0),), "style_layers": (("relu2_1", 1.0),)}

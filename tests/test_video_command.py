@@ -20,7 +20,6 @@ from impasto.video import kinds
 from impasto.video.clip import open_clip
 
 make_clips = load_tool("make_clips")
-pytestmark = pytest.mark.usefixtures("one_reading")
 SMALL = ("--config", "look.toml", "--size", "64", "--backbone", "vgg16", "--threads", "1")
 
 
