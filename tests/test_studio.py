@@ -548,6 +548,7 @@ def test_a_clip_that_is_paused_goes_on_also_where_it_came_in_again(desk, clip, m
     wanted = Wanted(desk.keep_clip(clip, "pan.mp4"), {"charcoal": 1.0}, FEW)
     entry = desk.clip(wanted, Span())
     told, seen = clips.Told.frame, []
+    monkeypatch.setattr("impasto.queue.reporter.INTERVAL_S", 60.0)  # and all is told in time
 
     def watched(self, event):
         seen.append(event.new)

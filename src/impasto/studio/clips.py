@@ -25,6 +25,7 @@ import PIL.Image
 from impasto.errors import ConfigError, ImpastoError, PictureError
 from impasto.job.order import Order
 from impasto.queue.entry import Entry
+from impasto.queue.reporter import Heard
 from impasto.studio.forecast import MINUTE_S, duration
 from impasto.studio.widgets import by_name
 
@@ -290,7 +291,11 @@ class Told:
                 self.tell(fraction=(self.pace.done + begun) / self.pace.total)
         else:
             self.frame(event)
-        self.reporter.heed()
+        try:
+            self.reporter.heed()
+        except Heard:
+            self.tell()  # whoever stops it sees how far it has come, and not what was told last
+            raise
 
     def frame(self, event: Event) -> None:
         """Count a frame that is there, and show it if it is time for that."""
