@@ -304,13 +304,7 @@ def with_regions(
     painted = masked(paintings, theirs, list(where), passing=given.passing)
     preserved = [colour for colour in where if own.get(colour) == PHOTO]
     preserve = torch.stack([where[colour] for colour in preserved]).sum(0) if preserved else None
-    areas: list[Area] = []
-    for colour, part in where.items():
-        mine = own.get(colour)
-        if isinstance(mine, Painting):
-            areas.append(Area((mine,), masks.region_name(colour), part, colour))
-        elif mine is None:
-            areas.append(area_of(colour, part, painted))
+    areas = areas_of(where, own, painted)
     if given.passing and not areas:  # what is to be painted is not in this frame: nothing is
         areas = [Area(tuple(painted) or paintings_of(given, config, scene.photograph))]
     elif not given.passing:
@@ -374,6 +368,26 @@ def check_all_used(areas: Sequence[Area], paintings: Sequence[Painting]) -> None
     idle = next((each for each in paintings if id(each) not in used), None)
     if idle:
         raise ConfigError(f"painting '{idle.name}' has no region", "each region has one already")
+
+
+def areas_of(
+    where: Mapping[Key, Tensor], own: Mapping[Key, Painting | str], paintings: Sequence[Painting]
+) -> list[Area]:
+    """The regions that are painted: each after its own painting, or after its colour's part of all.
+
+    Args:
+        where: each region, by colour.
+        own: what colours have of their own; PHOTO is not painted.
+        paintings: for the rest.
+    """
+    areas = []
+    for colour, part in where.items():
+        mine = own.get(colour)
+        if isinstance(mine, Painting):
+            areas.append(Area((mine,), masks.region_name(colour), part, colour))
+        elif mine is None:
+            areas.append(area_of(colour, part, paintings))
+    return areas
 
 
 def area_of(colour: Key, where: Tensor, paintings: Sequence[Painting]) -> Area:
