@@ -282,7 +282,7 @@ def test_features_and_moments_are_those_of_the_whole(side, exact_network):
         whole = exact_network(extended(picture), layers)[layer]
         torch.testing.assert_close(F, whole[..., :height, :width])
     _, (expected,) = look(exact_network, picture, None, moments=layers)
-    for layer, (mean, covariance, positions, _) in found.items():
+    for layer, (mean, covariance, positions, *_) in found.items():
         torch.testing.assert_close(mean, expected[layer].mean)
         torch.testing.assert_close(covariance, expected[layer].covariance)
         assert positions == expected[layer].positions

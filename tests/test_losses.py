@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from conftest import noise_picture
 from impasto.config import CONTENT_AT_HALF, PRESETS, Config, choices
 from impasto.transfer import losses
+from impasto.transfer.balance import RegionTarget, objective
 from impasto.transfer.evaluation import Region, objective_of
-from impasto.transfer.losses import Content, Objective, RegionTarget, Style, Tally, objective
+from impasto.transfer.losses import Content, Style
 from impasto.transfer.moments import Moments, Sums, moments
+from impasto.transfer.objective import Objective, Tally
 from impasto.transfer.tiles import Box
 
 EXACT = torch.float64
@@ -83,7 +85,7 @@ def test_moments_are_torchs_and_those_of_the_parts(channels, height, width, rows
     flat, sums = F[0].flatten(1), Sums()
     for part, _ in parts(F, rows):
         sums.add(part)
-    mean, covariance, positions, _ = sums.moments()
+    mean, covariance, positions, *_ = sums.moments()
     assert positions == height * width
     torch.testing.assert_close(mean, flat.mean(1))
     torch.testing.assert_close(
@@ -172,7 +174,7 @@ def test_distances_are_zero_at_their_target_positive_elsewhere_and_know_no_units
 
 
 def test_wasserstein_between_gaussians_of_one_shape_is_the_distance_of_their_means():
-    mean, covariance, positions, _ = A = moments(features(4, 8, 8))
+    mean, covariance, positions, *_ = A = moments(features(4, 8, 8))
     moved = Moments(mean + torch.tensor([1.0, -2.0, 0.5, 0.0]), covariance, positions)
     expected = 5.25 / float(covariance.trace())
     assert math.isclose(float(losses.wasserstein(A)(moved)), expected, rel_tol=1e-5)

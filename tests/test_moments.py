@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from impasto.transfer import losses
-from impasto.transfer.losses import DISTANCES, Objective, Style, Tally, wasserstein
+from impasto.transfer.losses import DISTANCES, Style, wasserstein
 from impasto.transfer.moments import (
     Moments,
     Sums,
@@ -19,6 +19,7 @@ from impasto.transfer.moments import (
     pooled,
     roots,
 )
+from impasto.transfer.objective import Objective, Tally
 from impasto.transfer.tiles import Box
 
 EXACT = torch.float64

@@ -150,6 +150,7 @@ def test_the_command_line_goes_on_with_a_steered_run(order, capsys):
 def test_all_that_may_be_steered_can_be(order):
     asked = {"strength": 0.7, "style_scale": 0.8, "style_weights": (1.0, 3.0), "tv_weight": 1.0}
     asked |= {"alpha": 0.5, "beta": 2.0, "color": "photo", "color_match": "histogram"}
+    asked |= {"hand": "painterly", "slices": 0.5, "relations": 0.25, "detail": 0.5}
     assert set(asked) == set(STEERABLE)
     result = order.prepare().run(steer=steering([(2, asked)]))
     read = Recipe.from_json(json.loads(json.dumps(result.recipe.to_json())), "it")

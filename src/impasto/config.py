@@ -21,6 +21,7 @@ Optimizer = Literal["lbfgs", "adam", "gd"]
 Pooling = Literal["max", "average"]
 Edges = Literal["replicate", "zeros"]
 Quality = Literal["draft", "normal", "fine"]
+Hand = Literal["faithful", "painterly"]
 Color = Literal["painted", "luminance", "photo", "painting"]
 ColorMatch = Literal["covariance", "histogram"]
 Device = Literal["auto", "cuda", "mps", "cpu"]
@@ -183,6 +184,14 @@ class Config:
         content_layers: names and weights of the layers that keep the photograph.
         style_layers: names and weights of the layers that hold the painting's manner.
         distance: how styles are compared: ``wasserstein`` (means and covariances) or ``gram``.
+        hand: the name of the row of HANDS that ``slices``, ``relations`` and ``detail`` started
+            from.
+        slices: of the style's part, how much counts by the features' whole distributions along
+            many directions, and not by ``distance``: strokes get edges, and flat planes are flat.
+        relations: of the content's part, how much counts by which places are alike in the
+            photograph, and not by its features there: a contour may become a stroke.
+        detail: how much of the photograph's fine detail each finer scale begins with; without it
+            that scale's strokes are all of paint.
         pooling: ``max`` or ``average``.
         edges: what the network sees beyond the picture, which is mirrored until its sides are
             multiples of 16 px: ``replicate`` or ``zeros``.
@@ -240,6 +249,10 @@ class Config:
         ("relu5_1", 0.06),
     )
     distance: Distance = "wasserstein"
+    hand: Hand = "faithful"
+    slices: Annotated[float, Number(0.0, 1.0)] = 0.0
+    relations: Annotated[float, Number(0.0, 1.0)] = 0.0
+    detail: Annotated[float, Number(0.0, 1.0)] = 1.0
     pooling: Pooling = "max"
     edges: Edges = "replicate"
     tileable: Annotated[bool | str, _tileable] = False
@@ -276,6 +289,12 @@ class Config:
             raise ConfigError(
                 f"a strength of {self.strength} in units of {self.units}",
                 "fractions are balanced by a strength, sums by alpha against beta",
+            )
+        if self.units == "sums" and (self.slices or self.relations):
+            raise ConfigError(
+                f"`slices` {self.slices:g} and `relations` {self.relations:g} in units of sums",
+                "they are parts of fractions; the paper's sums have neither",
+                "leave them and `hand` out, or take the units fractions",
             )
         if self.style_size is not None and self.style_scale != 1:
             raise ConfigError("`style_size` and `style_scale` both", "one of them is wanted")
@@ -327,6 +346,13 @@ def choices(name: str) -> tuple[str, ...]:
     return tuple(check.allowed)
 
 
+# What a picture keeps of the photograph, and how much of a painter's hand is in it.
+HANDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "faithful": MappingProxyType({"slices": 0.0, "relations": 0.0, "detail": 1.0}),
+        "painterly": MappingProxyType({"slices": 0.65, "relations": 0.5, "detail": 0.0}),
+    }
+)
 PRESETS: Mapping[str, Config] = MappingProxyType(
     {
         "default": Config(),
@@ -342,6 +368,10 @@ PRESETS: Mapping[str, Config] = MappingProxyType(
             content_layers=(("conv4_2", 1.0),),
             style_layers=tuple((f"conv{block}_1", 1.0) for block in range(1, 6)),
             distance="gram",
+            hand="faithful",
+            slices=0.0,
+            relations=0.0,
+            detail=1.0,
             edges="zeros",
             pyramid=False,
             optimizer="gd",
@@ -374,7 +404,15 @@ def configure(preset: str = "default", **settings: Any) -> Config:
     units = given.get("units")
     if units and units != PRESETS[preset].units:  # what each takes from a preset of the other
         given = {"strength": None if units == "sums" else Config.strength, **given}
+    hand = given.get("hand")
+    if hand is not None:
+        given = {**HANDS[OneOf(tuple(HANDS))("hand", hand)], **given}
     return replace(PRESETS[preset], **given)
+
+
+def usual(config: Config) -> Config:
+    """What its preset and its hand say, with nothing changed."""
+    return configure(config.preset, hand=config.hand)
 
 
 def seamless_size(size: Size, around: Axes) -> Size:

@@ -152,6 +152,7 @@ Preset = Annotated[
         rf"\[default: {Config.preset}]",
     ),
 ]
+Hand = Annotated[str | None, setting("hand", PICTURE, choices("hand"))]
 Size = Annotated[
     str | None,
     setting("size", PICTURE, "PX"),
@@ -285,6 +286,9 @@ TvWeight = Annotated[
     str | None,
     setting("tv_weight", BALANCE, "FACTOR"),
 ]
+Slices = Annotated[str | None, setting("slices", BALANCE, "0..1")]
+Relations = Annotated[str | None, setting("relations", BALANCE, "0..1")]
+Detail = Annotated[str | None, setting("detail", BALANCE, "0..1")]
 StyleDistance = Annotated[
     str | None,
     setting(

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from impasto.cli.progress import console_on
-from impasto.config import PRESETS
+from impasto.config import HANDS, PRESETS, configure
 from impasto.errors import PictureError, printable
 
 SHEET = Path("impasto-styles.png")
@@ -83,7 +83,9 @@ def sections(recipe: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 def split_settings(settings: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """The settings that differ from their preset's, and those that do not."""
-    preset = PRESETS.get(str(settings.get("preset")))
+    preset, hand = PRESETS.get(str(settings.get("preset"))), str(settings.get("hand"))
+    if preset is not None and hand in HANDS and hand != preset.hand:
+        preset = configure(preset.preset, hand=hand)
     changed: dict[str, str] = {}
     kept: dict[str, str] = {}
     for name, value in settings.items():

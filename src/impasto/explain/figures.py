@@ -17,8 +17,9 @@ from impasto.network.conv import KERNEL_PX
 from impasto.network.vgg import VGG, block_of
 from impasto.transfer.descent import Adam
 from impasto.transfer.evaluation import Evaluator, Region, Sample, point_at
-from impasto.transfer.losses import Content, Objective, Style, wasserstein
+from impasto.transfer.losses import wasserstein
 from impasto.transfer.moments import Moments
+from impasto.transfer.objective import Objective
 from impasto.transfer.tiles import positions_of
 
 MOST_ACTIVE = 6  # feature maps of each layer and picture
@@ -157,14 +158,14 @@ def strength(pull: Tensor) -> Tensor:
 def pulls(network: VGG, objective: Objective, pixels: Tensor) -> Pulls:
     """The gradients of an objective's parts at a picture (1, 3, H, W)."""
 
-    def part(kind: type[Content | Style], tv_weight: float = 0.0) -> Tensor:
-        terms = tuple(term for term in objective.terms if isinstance(term, kind))
+    def part(kind: str, tv_weight: float = 0.0) -> Tensor:
+        terms = tuple(term for term in objective.terms if term.name.startswith(kind))
         if not terms:
             return torch.zeros_like(pixels)
         part = Objective(terms, tv_weight, objective.visible)
         return point_at(network, part, pixels, None).gradient
 
-    content, style = part(Content), part(Style)
+    content, style = part("content"), part("style")
     whole = point_at(network, objective, pixels, None).gradient
     return Pulls(content, style, whole - content - style)
 

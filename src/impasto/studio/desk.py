@@ -22,6 +22,7 @@ from impasto.queue.store import Queue
 from impasto.queue.task import PICTURE, Task
 from impasto.studio import brush, clips, kinds
 from impasto.studio.forecast import Forecast, forecast
+from impasto.studio.lines import changed
 from impasto.studio.shelf import Painting, Shelf, titled
 from impasto.studio.widgets import LABELS, by_name
 
@@ -422,11 +423,8 @@ class Desk:
             for each, weight in zip(on_shelf, weights, strict=True)
             if each is not None
         }
-        usual = configure(config.preset)
         settings = {
-            name: getattr(config, name)
-            for name in Config.__dataclass_fields__
-            if name != "style_weights" and getattr(config, name) != getattr(usual, name)
+            name: value for name, value in changed(config).items() if name != "style_weights"
         }
         styles = order.style_masks[0] if order.style_masks else None
         regions = self._words_of(order) if order.mask else {}

@@ -6,19 +6,21 @@ import shlex
 from dataclasses import fields
 from typing import Any
 
-from impasto.config import PRESETS, Config
+from impasto.config import Config, configure, usual
 from impasto.job.order import Order
 
 PROMPT = "impasto stylize"
 
 
 def changed(config: Config) -> dict[str, Any]:
-    """The settings that are not what their preset says."""
-    usual = PRESETS[config.preset]
+    """The settings that are not what their preset and their hand say."""
+    before = usual(config)
     found = {"preset": config.preset} if config.preset != Config.preset else {}
+    if config.hand != configure(config.preset).hand:
+        found["hand"] = config.hand
     for each in fields(Config):
         value = getattr(config, each.name)
-        if each.name != "preset" and value != getattr(usual, each.name):
+        if each.name != "preset" and value != getattr(before, each.name):
             found[each.name] = value
     return found
 

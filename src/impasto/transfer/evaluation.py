@@ -19,20 +19,20 @@ from torch import Tensor
 
 from impasto.config import Axes, Config, Size, split_layer
 from impasto.pictures.color import nearest_grey
+from impasto.transfer.balance import RegionTarget, objective
 from impasto.transfer.descent import Point, Value
 from impasto.transfer.losses import (
     DISTANCES,
     Anchor,
     Features,
-    Objective,
-    RegionTarget,
-    Tally,
     departure,
     depicted,
-    objective,
     total_variation,
 )
 from impasto.transfer.moments import Moments, Sums, blend, pooled
+from impasto.transfer.objective import Objective, Tally
+from impasto.transfer.picked import Picked
+from impasto.transfer.spreads import spread_of
 from impasto.transfer.tiles import Box, positions_of
 from impasto.transfer.walk import Network, blank, folded, walk
 
@@ -41,6 +41,7 @@ T = TypeVar("T")
 Wanted = Mapping[int, Mapping[str, Moments]]
 """By the identity of a region's list of styles, and by layer, the moments that it is to have."""
 
+ENOUGH = 2**13  # positions of a layer from which its spread is known
 SEAMLESS_MARGIN = 0.1  # of a tile's side: nearer to the border a photograph counts less and less
 
 
@@ -116,6 +117,7 @@ def look(
     maps: Collection[str] = (),
     moments: Collection[str] = (),
     where: Sequence[Tensor | None] = (None,),
+    spreads: bool = False,
 ) -> tuple[Features, list[Mapping[str, Moments]]]:
     """What an objective knows of a picture, in one walk through the network.
 
@@ -126,16 +128,23 @@ def look(
         maps: layers whose whole feature maps (1, channels, h, w) are wanted.
         moments: layers whose moments are: a mapping for each of ``where``.
         where: parts of the picture, (1, 1, H, W) in [0, 1]; None is all of it.
+        spreads: whether moments are to know spreads, too.
     """
     full: Size = (picture.shape[2], picture.shape[3])
     whole: dict[str, Tensor] = {}
     parts = [at_layers(each, moments, picture) for each in where]
     sums: list[defaultdict[str, Sums]] = [defaultdict(Sums) for _ in parts]
+    picked = {
+        layer: Picked(positions_of(full, stride_of(layer)), ENOUGH)
+        for layer in (moments if spreads else ())
+    }
 
     def visit(layer: str, F: Tensor, box: Box) -> None:
         if layer in moments:
             for each, part in zip(sums, parts, strict=True):
                 each[layer].add(F, box.cut(part[layer]) if layer in part else None)
+        if layer in picked:
+            picked[layer].add(F, box)
         if layer in maps:
             size = positions_of(full, stride_of(layer))
             whole.setdefault(layer, F if box.size == size else blank(F, size))
@@ -144,7 +153,21 @@ def look(
 
     layers = list(dict.fromkeys([*maps, *moments]))
     walk(network, picture, layers, window_px, visit)
-    return whole, [{layer: sum_.moments() for layer, sum_ in each.items()} for each in sums]
+    return whole, [
+        {
+            layer: sum_.moments()._replace(spread=spread_among(picked.get(layer), part.get(layer)))
+            for layer, sum_ in each.items()
+        }
+        for each, part in zip(sums, parts, strict=True)
+    ]
+
+
+def spread_among(picked: Picked | None, where: Tensor | None) -> Tensor | None:
+    """The spread of a layer's picked positions, as they count; None where none is there or does."""
+    if picked is None:
+        return None
+    weights = None if where is None else picked.at(where)
+    return None if weights is not None and not weights.any() else spread_of(picked.all(), weights)
 
 
 def stride_of(layer: str) -> int:
@@ -191,7 +214,15 @@ def objective_of(
     style = [layer for layer, _ in config.style_layers]
     content = [layer for layer, _ in config.content_layers]
     where = [both(region.where, visible) for region in regions]
-    maps, found = look(network, photograph, window_px, maps=content, moments=style, where=where)
+    maps, found = look(
+        network,
+        photograph,
+        window_px,
+        maps=content,
+        moments=style,
+        where=where,
+        spreads=config.slices > 0,
+    )
     if wanted is None:
         wanted = wanted_of(network, regions, config, window_px)
     parts = [
@@ -256,7 +287,7 @@ def style_of(
     """By style layer, the moments that a region is to have."""
     layers = [layer for layer, _ in config.style_layers]
     seen = [
-        (weight, [sampled(network, sample, layers, window_px) for sample in samples])
+        (weight, [sampled(network, sample, config, window_px) for sample in samples])
         for weight, samples in region.styles
     ]
     return {
@@ -269,10 +300,17 @@ def style_of(
 
 
 def sampled(
-    network: Network, sample: Sample, layers: Sequence[str], window_px: int | None
+    network: Network, sample: Sample, config: Config, window_px: int | None
 ) -> Mapping[str, Moments]:
-    """A painting's moments."""
-    _, (found,) = look(network, sample.picture(), window_px, moments=layers, where=[sample.where])
+    """A painting's moments at the style layers."""
+    _, (found,) = look(
+        network,
+        sample.picture(),
+        window_px,
+        moments=[layer for layer, _ in config.style_layers],
+        where=[sample.where],
+        spreads=config.slices > 0,
+    )
     return found
 
 

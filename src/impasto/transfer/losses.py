@@ -4,24 +4,20 @@ F is a layer's feature map, (1, channels, h, w); positions are its h * w places.
 the sums of Gatys, Ecker & Bethge 2015, as printed, and the scale-free distances of the default
 preset, each a fraction of what there was to begin with.
 
-Both are functions of sums over positions. So feature maps may come in parts (``Tally.add``), and
-once all have been seen each part's gradient is known (``Tally.gradient``): a picture of any size
-can be walked through twice in windows, and its loss and gradient are still those of the whole.
+Both are functions of sums over positions: see objective.py.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import chain
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from impasto.config import BORDERED, CONTENT_AT_HALF, Axes, Config
+from impasto.config import BORDERED, Axes
 from impasto.transfer.moments import (
     Between,
     Moments,
@@ -35,7 +31,6 @@ from impasto.transfer.products import at_least_float32, gram, linear, positions
 from impasto.transfer.tiles import Box
 
 Features = Mapping[str, Tensor]  # (1, channels, h, w), by layer name
-NOWHERE_LESS: Mapping[str, Tensor] = MappingProxyType({})
 
 # The root's gradient divides by square roots of eigenvalues. Below this fraction of the largest
 # they are mostly float32 noise, and no one sees them: 0.3 % of the strongest pattern's contrast.
@@ -277,20 +272,36 @@ class Content:
     def name(self) -> str:
         return f"content {self.layer}"
 
-    def error(self, F: Tensor, box: Box) -> float:
-        """The sum over a part of the map, without the weight."""
-        target = at_least_float32(positions(box.cut(self.target)))
+    def begin(self) -> Lost:
+        """One evaluation."""
+        return Lost(self)
+
+
+@dataclass
+class Lost:
+    """An evaluation of content."""
+
+    term: Content
+    squared: float = 0.0
+
+    def add(self, F: Tensor, box: Box) -> None:
+        """Count a part of the map."""
+        target = at_least_float32(positions(box.cut(self.term.target)))
         squared = (at_least_float32(positions(F)) - target).square_()
-        if self.where is not None:
-            squared *= box.cut(self.where).reshape(-1, 1)
-        return float(squared.sum())
+        if self.term.where is not None:
+            squared *= box.cut(self.term.where).reshape(-1, 1)
+        self.squared += float(squared.sum())
+
+    def loss(self) -> float:
+        """The weighted sum, once all of the map has come."""
+        return self.term.weight * self.squared
 
     def add_gradient(self, total: Tensor, F: Tensor, box: Box) -> None:
-        """Add the weighted sum's gradient by that part, in place."""
-        by_F = F - box.cut(self.target)
-        if self.where is not None:
-            by_F *= box.cut(self.where)
-        total.add_(by_F, alpha=2 * self.weight)
+        """Add the loss's gradient by a part of the map, in place."""
+        by_F = F - box.cut(self.term.target)
+        if self.term.where is not None:
+            by_F *= box.cut(self.term.where)
+        total.add_(by_F, alpha=2 * self.term.weight)
 
 
 @dataclass(frozen=True)
@@ -315,193 +326,39 @@ class Style:
     def name(self) -> str:
         return f"style {self.layer}" + (f" in {self.region}" if self.region else "")
 
-    def within(self, box: Box) -> Tensor | None:
-        """The weights of the positions in the box."""
-        return None if self.where is None else box.cut(self.where)
-
-
-@dataclass(frozen=True)
-class Objective:
-    """The whole loss: layers' terms and total variation, by name. Their sum is J.
-
-    Attributes:
-        terms: of layers.
-        tv_weight: factor of the total variation.
-        visible: how much each pixel counts in it, (1, 1, H, W); None is all alike.
-    """
-
-    terms: tuple[Content | Style, ...]
-    tv_weight: float
-    visible: Tensor | None = None
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        return tuple({term.layer: None for term in self.terms})
+    def begin(self) -> Met:
+        """One evaluation."""
+        return Met(self)
 
 
 @dataclass
-class Tally:
-    """One evaluation of an objective: features come in, part by part; then gradients go out."""
+class Met:
+    """An evaluation of style by moments."""
 
-    objective: Objective
-    sums: dict[str, Sums] = field(default_factory=lambda: defaultdict(Sums))
-    errors: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    upstream: dict[str, tuple[Moments, Moments]] = field(default_factory=dict)
+    term: Style
+    sums: Sums = field(default_factory=Sums)
+    upstream: tuple[Moments, Moments] | None = None  # what was found, the loss's gradient by it
 
-    def add(self, layer: str, F: Tensor, box: Box) -> None:
-        """Count a part of a layer's features: those in the box, in positions of the layer."""
-        for term in self.objective.terms:
-            if term.layer == layer and isinstance(term, Content):
-                self.errors[layer] += term.error(F, box)
-            elif isinstance(term, Style) and term.layer == layer:
-                self.sums[term.name].add(F, term.within(box))
+    def add(self, F: Tensor, box: Box) -> None:
+        """Count a part of the map."""
+        self.sums.add(F, self._within(box))
 
-    def losses(self) -> dict[str, float]:
-        """Each term's weighted loss, once all features have been added."""
-        return {term.name: self._loss(term) for term in self.objective.terms}
-
-    def _loss(self, term: Content | Style) -> float:
-        if isinstance(term, Content):
-            return term.weight * self.errors[term.layer]
-        found = self.sums[term.name].moments()
+    def loss(self) -> float:
+        """The weighted distance, once all of the map has come."""
+        found = self.sums.moments()
         mean, covariance = (M.detach().requires_grad_() for M in (found.mean, found.covariance))
         with torch.enable_grad():
-            loss = term.weight * term.distance(Moments(mean, covariance, found.positions))
+            moments = Moments(mean, covariance, found.positions)
+            loss = self.term.weight * self.term.distance(moments)
             by_mean, by_covariance = torch.autograd.grad(loss, (mean, covariance))
-        self.upstream[term.name] = found, Moments(by_mean, by_covariance, found.positions)
+        self.upstream = found, Moments(by_mean, by_covariance, found.positions)
         return loss.item()
 
-    def add_gradient(self, total: Tensor, layer: str, F: Tensor, box: Box) -> None:
-        """Add the loss's gradient by a part of a layer's features, in place, after ``losses``."""
-        for term in self.objective.terms:
-            if term.layer == layer and isinstance(term, Content):
-                term.add_gradient(total, F, box)
-            elif isinstance(term, Style) and term.layer == layer:
-                add_gradient(total, F, *self.upstream[term.name], term.within(box))
+    def add_gradient(self, total: Tensor, F: Tensor, box: Box) -> None:
+        """Add the loss's gradient by a part of the map, in place, after ``loss``."""
+        assert self.upstream is not None, "no loss has been asked for"
+        add_gradient(total, F, *self.upstream, self._within(box))
 
-
-@dataclass(frozen=True)
-class RegionTarget:
-    """A region of the picture, or the whole, and the manner that it is to have.
-
-    Attributes:
-        name: of the region; '' for the whole.
-        share: of the picture, as far as it is visible, that it fills, by area.
-        where: by style layer, how far each position is in it, (1, 1, h, w); without it, wholly.
-        photograph: what is there now: the photograph's moments by style layer.
-        painting: what is to be there.
-    """
-
-    name: str
-    share: float
-    where: Mapping[str, Tensor]
-    photograph: Mapping[str, Moments]
-    painting: Mapping[str, Moments]
-
-    def styles(self, config: Config) -> tuple[Style, ...]:
-        """A term for each style layer that weighs anything and has positions in it."""
-        distance = DISTANCES[config.distance]
-        measure = distance.printed if config.units == "sums" else distance.relative
-        return tuple(
-            Style(layer, weight, measure(self.painting[layer]), self.name, self.where.get(layer))
-            for layer, weight in config.style_layers
-            if weight != 0  # not a number counts, so that it shows
-            if self.photograph[layer].positions and self.painting[layer].positions
-        )
-
-    def total(self, terms: Iterable[Style]) -> float:
-        """The terms' sum at the photograph."""
-        return sum(float(t.weight * t.distance(self.photograph[t.layer])) for t in terms)
-
-
-def objective(
-    content: Features,
-    parts: Sequence[RegionTarget],
-    config: Config,
-    shares: Mapping[str, Tensor] = NOWHERE_LESS,
-    where: Mapping[str, Tensor] = NOWHERE_LESS,
-    depicts: float = 1.0,
-) -> Objective:
-    """The loss that config asks for, from what the network sees of the pictures.
-
-    In sums it is the paper's: alpha J_content + beta J_style, sums as printed (so that a
-    region counts by the square of its area). In fractions
-    it departs from the paper: content and style are both fractions (of the photograph's feature
-    variance lost; of the distance from photograph to painting left, in each region by itself, and
-    counted by its area), so that one strength means the same balance at every size, layer set,
-    network, pair and region. What depicts nothing has no content to lose: the style takes it all.
-
-    Args:
-        content: the photograph's features at config's content layers.
-        parts: of the picture, each with its style.
-        config: distance, layers, units, strength, alpha, beta and tv_weight are read.
-        shares: by content layer, how much of each position is of the picture; without it, all.
-        where: likewise, how much each position counts; without it, its share.
-        depicts: as ``depicted`` says of the photograph. It counts where content is balanced with
-            style: not with an alpha in the paper's units, nor alone.
-    """
-    sums = config.units == "sums"
-    variations = {layer: variation(content[layer], shares.get(layer)) for layer in content}
-    terms_of = _paper_terms if sums else _balanced_terms
-    terms = terms_of(content, variations, parts, config, depicts)
-    counted = (
-        replace(term, where=where.get(term.layer, shares.get(term.layer)))
-        if isinstance(term, Content)
-        else term
-        for term in terms
-    )
-    smooth = config.tv_weight * (1.0 if sums else config.weights()[1])
-    return Objective(tuple(counted), smooth)
-
-
-def _paper_terms(
-    content: Features,
-    variations: Mapping[str, float],
-    parts: Sequence[RegionTarget],
-    config: Config,
-    depicts: float,
-) -> tuple[Content | Style, ...]:
-    styles = [weighted(part.styles(config), config.beta) for part in parts]
-    alpha = config.alpha
-    if alpha is None:  # the balance of strength 0.5, in the paper's units
-        whole = sum(w * variations[layer] / 2 for layer, w in config.content_layers)
-        style = sum(part.total(terms) for part, terms in zip(parts, styles, strict=True))
-        alpha = depicts * CONTENT_AT_HALF * style / whole
-    factors = {layer: alpha / 2 * weight for layer, weight in config.content_layers}
-    return (*_contents(content, factors), *chain(*styles))
-
-
-def _balanced_terms(
-    content: Features,
-    variations: Mapping[str, float],
-    parts: Sequence[RegionTarget],
-    config: Config,
-    depicts: float,
-) -> tuple[Content | Style, ...]:
-    alpha, beta = config.weights()
-    if beta:
-        alpha *= depicts
-    content_total = sum(weight for _, weight in config.content_layers)
-    least = LEAST_GAP * sum(weight for _, weight in config.style_layers)
-    factors = {
-        layer: alpha * weight / content_total / variations[layer]
-        for layer, weight in config.content_layers
-    }
-    styles: list[Style] = []
-    for part in parts:
-        terms = part.styles(config)
-        styles += weighted(terms, beta * part.share / max(part.total(terms), least))
-    return (*_contents(content, factors), *styles)
-
-
-def weighted(terms: Iterable[Style], factor: float) -> tuple[Style, ...]:
-    """Weigh terms by a factor, and leave out those that then weigh nothing."""
-    scaled = (replace(term, weight=term.weight * factor) for term in terms)
-    return tuple(term for term in scaled if term.weight != 0)
-
-
-def _contents(features: Features, factors: Mapping[str, float]) -> tuple[Content, ...]:
-    """A term for each content layer that weighs anything."""
-    return tuple(
-        Content(layer, weight, features[layer]) for layer, weight in factors.items() if weight != 0
-    )
+    def _within(self, box: Box) -> Tensor | None:
+        """The weights of the positions in the box."""
+        return None if self.term.where is None else box.cut(self.term.where)

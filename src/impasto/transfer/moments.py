@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from impasto.transfer.products import add_linear, at_least_float32, gram, positions
+from impasto.transfer.spreads import mean_spread, pooled_spread
 
 FAINTEST = 1e-7  # of a covariance's largest eigenvalue: below it is features' rounding, float32
 # The barycentre of styles: after 4 to 6 rounds the next one changes it by no more than this.
@@ -29,12 +30,14 @@ class Moments(NamedTuple):
         positions: how many there are, or the sum of their weights.
         exact: whether the features were in float32 or better. Where they were rounded to bfloat16
             there is nothing that roots in float64 could tell better than those in float32.
+        spread: of the features along many directions (see spreads.py), where it is asked for.
     """
 
     mean: Tensor
     covariance: Tensor
     positions: float
     exact: bool = True
+    spread: Tensor | None = None
 
     @property
     def second(self) -> Tensor:
@@ -116,7 +119,9 @@ def pooled(several: Sequence[Moments]) -> Moments:
     second = torch.stack([each.second for each in several]).mean(0)
     covariance = second - torch.outer(mean, mean)
     exact = all(each.exact for each in several)
-    return Moments(mean, covariance, sum(each.positions for each in several), exact)
+    count = sum(each.positions for each in several)
+    spreads = [each.spread for each in several if each.spread is not None]
+    return Moments(mean, covariance, count, exact, pooled_spread(spreads) if spreads else None)
 
 
 Shares = Sequence[tuple[float, Moments]]  # of each style its share, all summing to 1
@@ -139,7 +144,9 @@ def blend(styles: Sequence[tuple[float, Moments]], between: Between) -> Moments:
     if len(styles) == 1:
         return styles[0][1]
     total = sum(weight for weight, _ in styles)
-    return between([(weight / total, style) for weight, style in styles])
+    shares = [(weight / total, style) for weight, style in styles]
+    spreads = [(share, style.spread) for share, style in shares if style.spread is not None]
+    return between(shares)._replace(spread=mean_spread(spreads) if spreads else None)
 
 
 def mean_of_grams(styles: Shares) -> Moments:

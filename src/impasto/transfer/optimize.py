@@ -164,7 +164,9 @@ def optimize(
         if picture is None:
             picture = subject.start(scale)
         elif done == begin:
-            picture = enlarge(picture, scale, subject.detail, around=config.around)
+            picture = enlarge(
+                picture, scale, subject.detail, part=config.detail, around=config.around
+            )
         evaluate = partial(evaluator, network, subject, scale, config)
         begun = done > begin and done not in turns
         descent = Descent(evaluate, picture, config, known, begun=begun)
@@ -312,7 +314,12 @@ def step_at(descent: Descent, iteration: int, total: int, scale: Size, outcome: 
 
 
 def enlarge(
-    picture: Tensor, size: Size, detail: Sized | None, *, around: Axes = BORDERED
+    picture: Tensor,
+    size: Size,
+    detail: Sized | None,
+    *,
+    part: float = 1.0,
+    around: Axes = BORDERED,
 ) -> Tensor:
     """The picture at the next scale: bicubic, and what the photograph shows only at that scale.
 
@@ -320,13 +327,19 @@ def enlarge(
     the next level of its Laplacian pyramid (Burt & Adelson 1983). With it the finer scale starts
     from sharp contours: measured at 512 px, a third fewer iterations to the same loss.
 
-    ``around`` says which ways the picture goes on around its edges.
+    Args:
+        picture: (1, 3, H, W), at the scale before.
+        size: (height, width) of the new one.
+        detail: gives the photograph at any size; None is no detail.
+        part: how much of the detail, 0 to 1.
+        around: which ways the picture goes on around its edges.
     """
     before = (picture.shape[2], picture.shape[3])
     enlarged = resize_around(picture, size, around)
-    if detail is None:
+    if detail is None or not part:
         return enlarged
-    return (enlarged + detail(size) - resize_around(detail(before), size, around)).clamp(0, 1)
+    level = detail(size) - resize_around(detail(before), size, around)
+    return (enlarged + part * level).clamp(0, 1)
 
 
 def minimizer_for(config: Config, evaluate: Evaluate, picture: Tensor) -> Minimizer:

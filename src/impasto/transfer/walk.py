@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from impasto.config import BORDERED, Axes, Size
-from impasto.transfer.losses import Tally
+from impasto.transfer.objective import Tally
 from impasto.transfer.tiles import Box, Window, positions_of, windows
 
 Visit = Callable[[str, Tensor, Box], None]  # a layer, a part of its features, and which part
