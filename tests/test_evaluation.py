@@ -13,7 +13,7 @@ from skimage import data
 
 from conftest import CONVOLUTIONS, noise_picture, small_state
 from impasto import pictures
-from impasto.config import PRESETS, Config
+from impasto.config import PRESETS, Config, configure
 from impasto.network import weights
 from impasto.network.vgg import VGG
 from impasto.pictures import styles
@@ -30,7 +30,12 @@ EVERYWHERE = replace(
     style_layers=(("conv1_2", 1.0), ("relu2_2", 1.0), ("relu4_2", 1.0), ("conv5_1", 1.0)),
 )
 ROOTS = 1e-6  # of eigenvalues that are 0 but for rounding, 1e-16: theirs is 1e-8
-CONFIGS = {"default": Config(), "paper": PRESETS["paper"], "everywhere": EVERYWHERE}
+BY_MOMENTS = {
+    "faithful": configure(hand="faithful"),
+    "paper": PRESETS["paper"],
+    "everywhere": EVERYWHERE,
+}
+CONFIGS = {**BY_MOMENTS, "painterly": configure(hand="painterly")}
 
 
 def relative(found, expected):
@@ -237,7 +242,7 @@ def written_out(evaluate, network, x):
     return total
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", BY_MOMENTS)
 @pytest.mark.parametrize("size", [(97, 143), (80, 95), (17, 31)])
 def test_a_side_that_is_no_multiple_of_16_is_mirrored_and_counts_by_its_pixels(name, size):
     config = replace(CONFIGS[name], tv_weight=0.0, distance="gram")

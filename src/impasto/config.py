@@ -347,10 +347,10 @@ def choices(name: str) -> tuple[str, ...]:
 
 
 # What a picture keeps of the photograph, and how much of a painter's hand is in it.
-HANDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
+HANDS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "faithful": MappingProxyType({"slices": 0.0, "relations": 0.0, "detail": 1.0}),
-        "painterly": MappingProxyType({"slices": 0.65, "relations": 0.5, "detail": 0.0}),
+        "painterly": MappingProxyType({"slices": 0.5, "relations": 0.3, "detail": 0.3}),
     }
 )
 PRESETS: Mapping[str, Config] = MappingProxyType(

@@ -30,8 +30,8 @@ HELP: Mapping[str, str] = MappingProxyType(
         "beta": "Factor on the style's part of the loss.",
         "units": "Of content and style: balanced by `strength`, or the paper's sums.",
         "tv_weight": "Price on total variation: more of it, less noise.",
-        "hand": "How much of a painter's hand: the photograph kept closely, or strokes with edges "
-        "all over it, which it is built of anew.",
+        "hand": "Faithful keeps the photograph's detail under the paint; painterly paints all of "
+        "it, in strokes with edges.",
         "slices": "Of the style, how much by whole distributions of features, and not by "
         "`distance`: edges and flat planes.",
         "relations": "Of the content, how much by what is alike in the photograph, and not by its "

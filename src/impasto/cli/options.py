@@ -10,7 +10,7 @@ import typer
 import typer.core
 
 from impasto import config
-from impasto.config import FITS, LAST, PRESETS, SEAMLESS, STARTS, Config
+from impasto.config import FITS, HANDS, LAST, PRESETS, SEAMLESS, STARTS, Config
 from impasto.errors import SETTING
 from impasto.words import HELP
 
@@ -46,13 +46,15 @@ def spelling(name: str) -> str:
 
 
 def default_of(name: str) -> str:
-    """The default of a setting as the help shows it; both presets' where they differ."""
+    """The default of a setting as the help shows it; presets' and hands' where they differ."""
     shown = {preset: _shown(getattr(config, name)) for preset, config in PRESETS.items()}
     usual = shown.pop(Config.preset)
     parts = [f"default: {usual}"] if usual else []
     parts += [
         f"preset {preset}: {text or 'none'}" for preset, text in shown.items() if text != usual
     ]
+    hands = {hand: _shown(row[name]) for hand, row in HANDS.items() if name in row}
+    parts += [f"hand {hand}: {text}" for hand, text in hands.items() if text != usual]
     return f"[{'; '.join(parts)}]" if parts else ""
 
 

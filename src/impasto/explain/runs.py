@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from impasto import files, pictures
-from impasto.config import SMALLEST_SIZE_PX, Config, Size, Weighted
+from impasto.config import HANDS, SMALLEST_SIZE_PX, Config, Size, Weighted
 from impasto.errors import DivergenceError, PictureError
 from impasto.job.job import Job, check_layers, check_size, network_of
 from impasto.job.session import Session
@@ -193,6 +193,8 @@ def alone(job: Job, **settings: Any) -> Job:
         optimizer="lbfgs",
         learning_rate=None,
         snapshots=(),
+        hand="faithful",
+        **HANDS["faithful"],
         **settings,
     )
 

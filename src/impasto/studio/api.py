@@ -42,6 +42,7 @@ def wire_stylize(desk_of: Any, job: gr.Textbox) -> None:
         quality: str | None = None,
         size: str | None = None,
         color: str | None = None,
+        hand: str | None = None,
     ) -> str:
         """Repaint a photograph in the manner of a painting; gives the job's id at once.
 
@@ -55,8 +56,9 @@ def wire_stylize(desk_of: Any, job: gr.Textbox) -> None:
             quality: draft, normal or fine.
             size: longer side in pixels, or original.
             color: whose colours: painted, luminance, photo or painting.
+            hand: faithful to the photograph, or painterly.
         """
-        values = (strength, style_scale, quality, size, color)
+        values = (strength, style_scale, quality, size, color, hand)
         return begun(desk_of(request), photo, painting, own, dict(zip(MAIN, values, strict=True)))
 
     inputs = [photo, painting, own, *settings]
@@ -84,6 +86,7 @@ def wire_clip(desk_of: Any, job: gr.Textbox) -> None:
         quality: str | None = None,
         size: str | None = None,
         color: str | None = None,
+        hand: str | None = None,
     ) -> str:
         """Repaint a clip in the manner of a painting, as an MP4; gives the job's id at once.
 
@@ -100,8 +103,9 @@ def wire_clip(desk_of: Any, job: gr.Textbox) -> None:
             quality: draft, normal or fine.
             size: longer side in pixels.
             color: whose colours: painted, luminance, photo or painting.
+            hand: faithful to the photograph, or painterly.
         """
-        values = (strength, style_scale, quality, size, color)
+        values = (strength, style_scale, quality, size, color, hand)
         settings, span = dict(zip(MAIN, values, strict=True)), Span(begin_s, end_s, fps)
         return begun_clip(desk_of(request), clip, painting, own, settings, span)
 

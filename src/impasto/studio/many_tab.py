@@ -21,11 +21,22 @@ SHEET_PX = 256  # enough to see what an option does, and four times as fast as 5
 VALUES = {
     "strength": "0.2, 0.5, 0.8",
     "style_scale": "0.5, 1, 2",
+    "hand": "faithful, painterly",
     "seed": "1, 2, 3",
     "tv_weight": "0, 2, 8",
     "iterations": "20, 60, 180",
 }
-VARIED = ("strength", "style_scale", "color", "quality", "seed", "tv_weight", "distance", "start")
+VARIED = (
+    "strength",
+    "style_scale",
+    "hand",
+    "color",
+    "quality",
+    "seed",
+    "tv_weight",
+    "distance",
+    "start",
+)
 ABOUT = (
     "One setting tried at several values, or two against each other, on one sheet. Photograph, "
     "painting and all other settings are those of the Paint tab."

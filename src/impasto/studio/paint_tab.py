@@ -11,7 +11,7 @@ import gradio as gr
 import PIL.Image
 
 from impasto import pictures
-from impasto.config import Config
+from impasto.config import HANDS, Config
 from impasto.errors import ImpastoError
 from impasto.job.job import STEERABLE
 from impasto.queue.entry import Entry
@@ -38,7 +38,7 @@ BROWSER_SHOWS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp")
 BRUSH_PX, BRUSH_SHARE = 40, 1 / 16  # half its width: at most, and of a small picture's longer side
 # What time and memory hang on, and what a picture at work follows.
 DECIDING = "size", "quality", "iterations", "precision", "fit", "threads", "optimizer", "backbone"
-MOVED = "strength", "style_scale", "color", "tv_weight"
+MOVED = "strength", "style_scale", "hand", "color", "tv_weight"
 AFTER = {
     AS_CHOSEN: "The painting chosen above",
     SAME_COLOUR: "The same colour in the painting",
@@ -163,12 +163,13 @@ def build() -> Paint:
 
 def main_settings() -> dict[str, Any]:
     """The widgets of all settings, the rarer ones in a fold."""
+    hand = parts.control("hand")
     sliders = {name: parts.control(name) for name in ("strength", "style_scale")}
     with gr.Row():
         quality = parts.control("quality", min_width=260)
         size = parts.control("size", min_width=150)
     color = parts.control("color")
-    settings = {**sliders, "quality": quality, "size": size, "color": color}
+    settings = {**sliders, "quality": quality, "size": size, "color": color, "hand": hand}
     with gr.Accordion("More settings", open=False):
         settings |= {name: parts.control(name) for name in MORE}
     return settings
@@ -343,6 +344,10 @@ def steering(entry: Entry, what: Wanted, desk: Desk) -> dict[str, Any]:
     same = [each.source for each in desk.chosen(what.paintings)] == list(entry.task.order.paintings)
     if same and len(what.paintings) > 1:
         found["style_weights"] = tuple(what.paintings.values())
+    if found["hand"] == entry.config.hand:
+        del found["hand"]  # what its settings say may have been changed one by one
+    else:
+        found |= HANDS[found["hand"]]
     return {name: value for name, value in found.items() if name in STEERABLE}
 
 

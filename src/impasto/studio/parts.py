@@ -99,7 +99,7 @@ def control(name: str, **more: Any) -> Any:
     if name in ("strength", "style_scale"):
         low, high = made.low or 0.0, made.high or 1.0
         return gr.Slider(low, high, step=made.step, buttons=[], **known)
-    if name == "quality":
+    if name in ("quality", "hand"):
         return gr.Radio(list(made.choices), **known)
     if made.choices:
         return gr.Dropdown(

@@ -20,6 +20,7 @@ LABELS: Mapping[str, str] = MappingProxyType(
     {
         "strength": "Strength",
         "style_scale": "Stroke size",
+        "hand": "Hand",
         "style_weights": "How much of each painting",
         "quality": "Quality",
         "size": "Size",
@@ -46,6 +47,7 @@ CHOICES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "photo": "The photograph's palette",
             "painting": "The painting's palette",
         },
+        "hand": {"faithful": "Faithful", "painterly": "Painterly"},
         "distance": {"wasserstein": "Means and covariances", "gram": "Gram matrices"},
         "color_match": {"covariance": "All colours together", "histogram": "Channel by channel"},
         "optimizer": {"lbfgs": "L-BFGS", "adam": "Adam", "gd": "Gradient descent"},
@@ -61,7 +63,7 @@ CHOICES: Mapping[str, Mapping[str, str]] = MappingProxyType(
 STROKES, STROKES_STEP = (0.25, 4.0), 0.05
 STRENGTH_STEP = 0.05
 SIZES_PX = (128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
-MAIN = ("strength", "style_scale", "quality", "size", "color")
+MAIN = ("strength", "style_scale", "quality", "size", "color", "hand")
 MORE = (
     "tileable",
     "start",

@@ -91,13 +91,14 @@ def busy(F: Tensor) -> Tensor:
     star could be painted there.
     """
     F = at_least_float32(F)
-    gone = torch.linalg.vector_norm(F - nearby(F), dim=1, keepdim=True)
+    gone: Tensor = torch.linalg.vector_norm(F - nearby(F), dim=1, keepdim=True)
     return LEAST_BUSY + nearby(gone) / gone.mean().clamp(min=torch.finfo(F.dtype).tiny)
 
 
 def nearby(F: Tensor) -> Tensor:
     """The mean of a map over NEARBY x NEARBY places around each, of those that there are."""
-    return nnf.avg_pool2d(F, NEARBY, 1, NEARBY // 2, count_include_pad=False)
+    mean: Tensor = nnf.avg_pool2d(F, NEARBY, 1, NEARBY // 2, count_include_pad=False)
+    return mean
 
 
 @dataclass
