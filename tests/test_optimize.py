@@ -191,7 +191,7 @@ def test_a_picture_in_its_own_style_stays_itself(content):
     for optimizer in ("lbfgs", "gd"):
         config = replace(QUICK, optimizer=optimizer, iterations=10)
         *_, last = optimize(VGG(small_state()), about, (64, 80), config)
-        assert abs(last.loss) < 0.05
+        assert abs(last.loss) < 0.1
         torch.testing.assert_close(last.picture(), content, atol=0.1, rtol=0)
 
 

@@ -23,9 +23,10 @@ from impasto import files
 from impasto.errors import CheckpointError
 from impasto.job.recipe import Recipe, Steering, steering_of
 from impasto.transfer.descent import Point
+from impasto.transfer.margin import cut
 from impasto.transfer.optimize import Step, Windows, changes
 
-FORMAT = 2  # of the file; another number for another content
+FORMAT = 3  # of the file; another number for another content
 FILE = "checkpoint.safetensors"
 TEMPORARY = ".checkpoint.tmp"  # always the same, so that kills do not litter
 LOCK = ".checkpoint.lock"  # held by the process that works with the folder
@@ -234,7 +235,7 @@ def from_parts(
         point.loss,
         point.losses,
         *told,
-        pixels=point.x,
+        pixels=cut(point.x, (height, width)),
         state=state,
     )
     recipe = Recipe.from_json(known["recipe"], str(directory))

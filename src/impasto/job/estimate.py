@@ -9,6 +9,7 @@ from impasto.job.calibration import Ways
 from impasto.job.trials import Timing
 from impasto.network.conv import KERNEL_PX
 from impasto.network.vgg import VGG, block_of
+from impasto.transfer.margin import margins_of, widened_size
 from impasto.transfer.schedule import COARSEST_PX, schedule
 
 # An iteration's time is all but given by its convolutions': measured at 128, 256 and 512 px with
@@ -45,7 +46,8 @@ def seconds(
         return None
     total, base = 0.0, AT_ANY_SIZE * convolutions(network, layers, COARSEST, ways, timings)
     for scale, count in schedule(size, config):
-        each = PER_CONVOLUTION * convolutions(network, layers, scale, ways, timings)
+        seen = widened_size(scale, margins_of(scale, size, config))
+        each = PER_CONVOLUTION * convolutions(network, layers, seen, ways, timings)
         each *= IN_WINDOWS if windows and scale == size else 1.0
         total += (each + base) * (count - 1 + SCALE_BEGINS)
     return total

@@ -16,6 +16,7 @@ from impasto.errors import ConfigError
 from impasto.job.memory import SAFE_SHARE
 from impasto.network.vgg import VGG, Stage, block_of
 from impasto.transfer.descent import history_of
+from impasto.transfer.margin import margins_of, widened_size
 from impasto.transfer.schedule import schedule
 from impasto.transfer.walk import (
     LARGEST_SIDE_PX,
@@ -145,9 +146,11 @@ def work_bytes(
 ) -> int:
     """The most that the work will hold at once, beyond what the process holds already."""
     layers = [layer for layer, _ in (*config.content_layers, *config.style_layers)]
-    pixels, (_, iterations) = size[0] * size[1], schedule(size, config)[-1]
+    wide = widened_size(size, margins_of(size, size, config))
+    _, iterations = schedule(size, config)[-1]
+    pixels = wide[0] * wide[1]
     pairs = min(history_of(pixels), iterations) if config.optimizer == "lbfgs" else 0
-    given, seen = sum(height * width for height, width in originals), extended_size(size)
+    given, seen = sum(height * width for height, width in originals), extended_size(wide)
     floats = PICTURE_CHANNELS * float((PICTURES + 2 * pairs) * pixels + given)
     floats += float((REGION_CHANNELS * regions + PRESERVE_CHANNELS * preserve) * pixels)
     overhead = WHOLE if window_px is None else IN_WINDOWS

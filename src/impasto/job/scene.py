@@ -170,7 +170,8 @@ class Scene:
             return self.visible_at(scale, device)
 
         start, detail = self._start(photograph, config, device)
-        return Subject(photograph, regions, start, detail, preserve, visible, self.grey)
+        noise = self.start is None and config.start == "noise"
+        return Subject(photograph, regions, start, detail, preserve, visible, self.grey, noise)
 
     def _start(
         self, photograph: Sized, config: Config, device: torch.device

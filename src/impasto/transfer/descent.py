@@ -14,10 +14,12 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
+import torch.nn.functional as nnf
 from torch import Tensor
 
-from impasto.config import BORDERED, Axes
+from impasto.config import BORDERED, Axes, Size
 from impasto.errors import DivergenceError
+from impasto.transfer.margin import cut, widened
 from impasto.transfer.preconditioner import Preconditioner, dot
 
 # Pairs of steps and gradient changes that L-BFGS remembers. Preconditioned, it does nearly as well
@@ -34,6 +36,7 @@ ADAM_EPSILON = 1e-8  # of the largest root, since losses, and so gradients, come
 TINY = torch.finfo(torch.float32).tiny
 STALLED = "no step lowers the loss any more: done at this size"
 
+PLACES = ("pre.steps", "pre.changes")  # in a state: what is known place by place
 LENGTH = "length"  # in a state of `alike`: the inverse Hessian's scale, by gradients in no unit
 
 State = Mapping[str, Any]  # flat: tensors, never changed in place, and what JSON holds exactly
@@ -367,9 +370,28 @@ class Adam(FirstOrder):
         self.mean, self.square, self.steps = state["mean"], state["square"], state["steps"]
 
 
-def alike(state: State) -> State:
-    """What of a minimiser's state holds for a function much like its own: curvature, no pairs."""
-    known = {name: value for name, value in state.items() if name in ("pre.steps", "pre.changes")}
+def fitted(state: State | None, before: Size, size: Size, margins: Size) -> State | None:
+    """A minimiser's state with what it knows of places where a picture of another size has them.
+
+    Args:
+        state: that one; None is none.
+        before: (height, width) of the picture that it was of, without margins.
+        size: of the other one, likewise.
+        margins: of that one.
+    """
+    if state is None:
+        return None
+    places = {name: cut(state[name], before) for name in PLACES if name in state}
+    resized = {name: nnf.interpolate(it, size, mode="bilinear") for name, it in places.items()}
+    return {**state, **{name: widened(it, margins) for name, it in resized.items()}}
+
+
+def alike(state: State, size: Size) -> State:
+    """What of a minimiser's state holds for a function much like its own: curvature, no pairs.
+
+    Of a picture of this (height, width), without the margins that it may have had.
+    """
+    known = {name: cut(state[name], size) for name in PLACES if name in state}
     scale = state.get("pre.scale")
     return {**known, LENGTH: scale / state["unit"]} if scale else known
 

@@ -29,6 +29,7 @@ from impasto.transfer.losses import (
     depicted,
     total_variation,
 )
+from impasto.transfer.margin import widened
 from impasto.transfer.moments import Moments, Sums, blend, pooled
 from impasto.transfer.objective import Objective, Tally
 from impasto.transfer.picked import Picked
@@ -107,6 +108,24 @@ class Region:
     def whole(cls, painting: Tensor) -> Region:
         """The whole picture after a painting (1, 3, h, w)."""
         return cls([(1.0, [Sample(lambda: painting)])])
+
+
+def regions_with(regions: Sequence[Region], margins: Size) -> list[Region]:
+    """Regions of a picture with these margins, which their paintings have too.
+
+    Those that share a list of styles go on sharing one.
+    """
+
+    def sample(each: Sample) -> Sample:
+        return Sample(lambda: widened(each.picture(), margins), widened(each.where, margins))
+
+    shared = {
+        id(region.styles): [(weight, [*map(sample, several)]) for weight, several in region.styles]
+        for region in regions
+    }
+    return [
+        Region(shared[id(each.styles)], each.name, widened(each.where, margins)) for each in regions
+    ]
 
 
 def look(

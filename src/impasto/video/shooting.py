@@ -290,6 +290,7 @@ def begin(
     result = Session(job, own_process=True).run(hear, on_interrupt="raise")
     if result.stopped:
         raise PictureError(f"frame {number} could not be painted: {result.stopped}")
-    kept.write_known(alike(steps[0].to("cpu").state))
+    last = steps[0].to("cpu")
+    kept.write_known(alike(last.state, last.scale))
     (_, iterations), *_ = reversed(job.scales)
     return Painted.first(photograph, result.pixels, iterations, mask), job.iterations
