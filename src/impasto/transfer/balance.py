@@ -90,8 +90,8 @@ def objective(
     """The loss that config asks for, from what the network sees of the pictures.
 
     In sums it is the paper's: alpha J_content + beta J_style, sums as printed (so that a
-    region counts by the square of its area). In fractions
-    it departs from the paper: content and style are both fractions (of the photograph's feature
+    region counts by the square of its area). In fractions it departs from the paper: content and
+    style, by features or relations, by moments or slices, are all fractions (of the photograph's
     variance lost; of the distance from photograph to painting left, in each region by itself, and
     counted by its area), so that one strength means the same balance at every size, layer set,
     network, pair and region. What depicts nothing has no content to lose: the style takes it all.
@@ -99,7 +99,8 @@ def objective(
     Args:
         content: the photograph's features at config's content layers.
         parts: of the picture, each with its style.
-        config: distance, layers, units, strength, alpha, beta and tv_weight are read.
+        config: distance, slices, relations, layers, units, strength, alpha, beta and tv_weight are
+            read.
         shares: by content layer, how much of each position is of the picture; without it, all.
         where: likewise, how much each position counts; without it, its share.
         depicts: as ``depicted`` says of the photograph. It counts where content is balanced with

@@ -22,7 +22,8 @@ from impasto.transfer.tiles import Box
 MOST = 2048  # positions that are related to each other: 16 MB for a number each
 PLAIN = 1e-3  # of the features' own length: less than this is a plain picture's rounding
 LEAST_VARIANCE = 1e-3  # of similarities; photographs have a hundred times that
-NEARBY, LEAST_BUSY = 5, 0.05
+NEARBY = 5  # positions, a side: what is called near a place; 40 px at relu4_2
+LEAST_BUSY = 0.05  # so that a place where nothing goes on counts a little
 LEAST_LENGTH = 0.1  # of the typical one; what is nearer to the mean is noise and has no direction
 
 
