@@ -17,7 +17,7 @@ from impasto.transfer import walk
 from impasto.transfer.descent import LBFGS, alike, fitted
 from impasto.transfer.evaluation import Evaluator, Region, Sample
 from impasto.transfer.margin import MARGIN_PX, cut, margins_of, widened, widened_size
-from impasto.transfer.optimize import Subject, enlarge, optimize
+from impasto.transfer.optimize import Subject, enlarge, optimize, power_of_paintings
 from impasto.transfer.schedule import schedule
 
 SIDES = st.integers(1, 70)
@@ -110,7 +110,8 @@ def test_a_coarse_picture_is_the_middle_of_a_larger_one():
     photograph = widened(about.photograph(SIZE), BOTH)
     ((_, ((_, (sample,)),)),) = [(r, r.styles) for r in about.regions(SIZE)]
     regions = [Region.whole(widened(sample.picture(), BOTH))]
-    larger = LBFGS(Evaluator(network, photograph, regions, QUICK), photograph)
+    power = power_of_paintings(about.regions(SIZE))
+    larger = LBFGS(Evaluator(network, photograph, regions, QUICK), photograph, power=power)
     for step in optimize(network, about, SIZE, QUICK):
         larger.step()
         assert torch.equal(step.pixels, cut(larger.point.x, SIZE))

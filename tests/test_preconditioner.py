@@ -14,11 +14,9 @@ from impasto.transfer.preconditioner import (
     MOST_GAIN,
     PRIOR_PAIRS,
     Preconditioner,
-    cosines,
     dot,
-    from_waves,
-    to_waves,
 )
+from impasto.transfer.waves import cosines, from_waves, to_waves
 
 EXACT = torch.float64
 SIZES = [(16, 16), (17, 24), (30, 13), (2, 2)]

@@ -20,7 +20,8 @@ from torch import Tensor
 from impasto.config import BORDERED, Axes, Size
 from impasto.errors import DivergenceError
 from impasto.transfer.margin import cut, widened
-from impasto.transfer.preconditioner import Preconditioner, dot
+from impasto.transfer.preconditioner import AMPLITUDES, Preconditioner, dot
+from impasto.transfer.waves import amplitudes_of, power_of
 
 # Pairs of steps and gradient changes that L-BFGS remembers. Preconditioned, it does nearly as well
 # with one (within 1 %): a picture too large to keep ten (of 12 bytes a pixel, twice) keeps that.
@@ -149,14 +150,29 @@ class LBFGS:
 
     ``converged`` is set, with a note, where not even the gradient's direction lowers the loss;
     from then on ``step`` does nothing.
+
+    Args:
+        evaluate: the function.
+        x: (1, 3, H, W), where it begins.
+        around: which ways the picture goes on around its edges.
+        power: by opponent colour and band, of what the picture is to look like (see waves.py):
+            a step is expected to have that and, since the two have nothing to do with each other,
+            what is there to be taken away. None is as much in all colours.
     """
 
-    def __init__(self, evaluate: Evaluate, x: Tensor, around: Axes = BORDERED) -> None:
+    def __init__(
+        self,
+        evaluate: Evaluate,
+        x: Tensor,
+        around: Axes = BORDERED,
+        power: Tensor | None = None,
+    ) -> None:
         self.evaluate = evaluate
         self.point = start_at(evaluate, x)
         self.unit = largest_entry(self.point.gradient)  # gradients in it: losses have any unit
         self.pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=history_of(x.shape[2] * x.shape[3]))
-        self.precondition = Preconditioner(x, around)
+        expected = None if power is None else amplitudes_of(power + power_of(x))
+        self.precondition = Preconditioner(x, around, expected)
         self.converged = False
         self.exploded = ""  # what to tell of this iteration's worst trial
 
@@ -249,6 +265,7 @@ class LBFGS:
         self.precondition.inherit(state)
         if LENGTH in state:
             self.precondition.scale = state[LENGTH] * self.unit
+            self.precondition.expect(state.get(AMPLITUDES), self.point.x)
 
     def state(self) -> State:
         known = {"unit": self.unit, "converged": self.converged, "pairs": len(self.pairs)}
@@ -392,6 +409,7 @@ def alike(state: State, size: Size) -> State:
     Of a picture of this (height, width), without the margins that it may have had.
     """
     known = {name: cut(state[name], size) for name in PLACES if name in state}
+    known |= {name: state[name] for name in (AMPLITUDES,) if name in state}
     scale = state.get("pre.scale")
     return {**known, LENGTH: scale / state["unit"]} if scale else known
 

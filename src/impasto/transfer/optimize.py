@@ -34,6 +34,7 @@ from impasto.transfer.evaluation import (
 from impasto.transfer.margin import cut, margins_of, refitted, widened, widened_size
 from impasto.transfer.schedule import schedule, steered
 from impasto.transfer.walk import Network, halved
+from impasto.transfer.waves import mean_power
 
 T = TypeVar("T")
 
@@ -193,25 +194,13 @@ def optimize(
         begin, end = end, end + count
         if done >= end:
             continue
-        margins, begun = margins_of(scale, size, config), done > begin and done not in turns
+        aim = Aim(network, subject, scale, config, margins_of(scale, size, config))
         if picture is None:
-            wide = subject.start_at(scale, margins)
+            descent = aim.first()
+        elif done > begin and done not in turns:
+            descent = aim.going_on(picture, known)
         else:
-            before = (picture.shape[2], picture.shape[3])
-            wide = Point.restored(known).x if known else picture  # with the margins it had
-            known = known if begun else fitted(known, before, scale, margins)
-            if done == begin:
-                wide = enlarge(
-                    wide,
-                    scale,
-                    subject.detail,
-                    part=config.detail,
-                    around=config.around,
-                    before=before,
-                    margins=margins,
-                )
-        evaluate = partial(evaluator, network, subject.widened(margins), scale, config)
-        descent = Descent(evaluate, wide, config, known, begun=begun)
+            descent = aim.next(picture, known, rises=done == begin)
         known = resume_from = None  # its tensors may go
         for iteration in range(done + 1, end + 1):
             outcome = descent.step(window_at(windows, iteration))  # converged, it stays where it is
@@ -250,6 +239,7 @@ class Descent:
         config: the optimiser.
         known: the state of a minimiser before it, if any.
         begun: whether that one was at this scale, and so knows all.
+        power: of the paintings, by opponent colour and band, if it is known.
 
     Attributes:
         known: the state after the last iteration.
@@ -265,8 +255,9 @@ class Descent:
         known: State | None,
         *,
         begun: bool,
+        power: Tensor | None = None,
     ) -> None:
-        self.evaluate, self.picture, self.config = evaluate, picture, config
+        self.evaluate, self.picture, self.config, self.power = evaluate, picture, config, power
         self.known, self.begun = known, begun
         self.minimizer: Minimizer | None = None
         self.window_px: int | None = None
@@ -312,20 +303,86 @@ class Descent:
     def _standing(self, window_px: int | None) -> Minimizer:
         """A minimiser that stands where the last iteration ended."""
         picture = Point.restored(self.known).x if self.known and self.begun else self.picture
-        minimizer = minimizer_for(self.config, self.evaluate(window_px), picture)
+        minimizer = minimizer_for(self.config, self.evaluate(window_px), picture, self.power)
         hand_on(self.known, minimizer, begun=self.begun)
         self.window_px = window_px
         return minimizer
 
 
-def evaluator(
-    network: Network, subject: Subject, scale: Size, config: Config, window_px: int | None
-) -> Evaluator:
-    """The function to minimise at one scale."""
-    photograph, regions = subject.photograph(scale), subject.regions(scale)
-    preserve, visible = subject.preserve(scale), subject.visible(scale)
-    return Evaluator(
-        network, photograph, regions, config, window_px, preserve, visible, subject.grey
+@dataclass(frozen=True)
+class Aim:
+    """What one scale's minimiser goes for, and where it begins.
+
+    Attributes:
+        network: features of a picture by layer name.
+        subject: the pictures.
+        scale: (height, width).
+        config: layers, loss and optimiser.
+        margins: around the picture, down and across: see margin.py.
+    """
+
+    network: Network
+    subject: Subject
+    scale: Size
+    config: Config
+    margins: Size
+
+    def first(self) -> Descent:
+        """At the run's start."""
+        return self._descent(self.subject.start_at(self.scale, self.margins), None)
+
+    def going_on(self, picture: Tensor, known: State | None) -> Descent:
+        """Where a minimiser of this scale and aim stood, with all that it knew."""
+        return self._descent(picture, known, begun=True)
+
+    def next(self, picture: Tensor, known: State | None, *, rises: bool) -> Descent:
+        """From a picture of another aim, with what is known of places.
+
+        Args:
+            picture: that one, without margins.
+            known: the state of its minimiser, which has them.
+            rises: whether it is of the scale before, and not of another aim at this one.
+        """
+        before = (picture.shape[2], picture.shape[3])
+        wide = Point.restored(known).x if known else picture
+        if rises:
+            wide = enlarge(
+                wide,
+                self.scale,
+                self.subject.detail,
+                part=self.config.detail,
+                around=self.config.around,
+                before=before,
+                margins=self.margins,
+            )
+        return self._descent(wide, fitted(known, before, self.scale, self.margins))
+
+    def _descent(self, wide: Tensor, known: State | None, *, begun: bool = False) -> Descent:
+        by_waves = self.config.optimizer == "lbfgs"
+        power = power_of_paintings(self.subject.regions(self.scale)) if by_waves else None
+        return Descent(self._evaluator, wide, self.config, known, begun=begun, power=power)
+
+    def _evaluator(self, window_px: int | None) -> Evaluator:
+        """The function to minimise, in windows of this side."""
+        subject, scale = self.subject.widened(self.margins), self.scale
+        photograph, regions = subject.photograph(scale), subject.regions(scale)
+        preserve, visible, grey = subject.preserve(scale), subject.visible(scale), subject.grey
+        return Evaluator(
+            self.network, photograph, regions, self.config, window_px, preserve, visible, grey
+        )
+
+
+def power_of_paintings(regions: Sequence[Region]) -> Tensor:
+    """How large the waves of paintings are, by opponent colour and band: see waves.py.
+
+    Of whole paintings, though only a part of one may count, and every list of them once.
+    """
+    styles = {id(region.styles): region.styles for region in regions}
+    return mean_power(
+        (weight, sample.picture())
+        for each in styles.values()
+        for weight, samples in each
+        for sample in samples
     )
 
 
@@ -392,9 +449,11 @@ def enlarge(
     return (enlarged + part * (widened(detail(size), margins) - coarse)).clamp(0, 1)
 
 
-def minimizer_for(config: Config, evaluate: Evaluate, picture: Tensor) -> Minimizer:
-    """The optimiser that config names, standing at the picture."""
+def minimizer_for(
+    config: Config, evaluate: Evaluate, picture: Tensor, power: Tensor | None = None
+) -> Minimizer:
+    """The optimiser that config names, standing at the picture; ``power`` is the paintings'."""
     if config.optimizer == "lbfgs":
-        return LBFGS(evaluate, picture, config.around)
+        return LBFGS(evaluate, picture, config.around, power)
     method = Adam if config.optimizer == "adam" else GradientDescent
     return method(evaluate, picture, config.rate)

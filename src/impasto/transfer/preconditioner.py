@@ -8,28 +8,30 @@ alike at every size, and differs from place to place, steadily over the iteratio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import torch
 import torch.nn.functional as nnf
-from scipy.fft import dctn, idctn
 from torch import Tensor
 
-from impasto.config import BORDERED, Axes, Size
+from impasto.config import BORDERED, Axes
+from impasto.transfer.waves import (
+    LOWEST_FREQUENCY,
+    amplitudes_at,
+    filtered,
+    frequency_of,
+    from_opponent,
+    to_opponent,
+)
 
-BOTH_AXES: Mapping[str, Any] = MappingProxyType(
-    {"axes": (2, 3), "norm": "ortho"}
-)  # of height and width
-# In cycles a pixel: the inverse curvature is 1 / (frequency + this). Measured from pairs of steps
-# and gradient changes on three pairs of pictures at 128 and 256 px: 1 / frequency from 0.01 to 0.7.
-LOWEST_FREQUENCY = 0.01
 DECAY_PER_PAIR = 0.9  # of what earlier pairs said of places
 PRIOR_PAIRS = 2.0  # that what the coarser scale knew is worth
 MOST_GAIN = 4.0  # of a place against the mean, and least its inverse
 # Between the two estimates of a step's length by Barzilai & Borwein 1988, 0 the shorter: between
 # 0.3 and 0.6 the loss after 20 iterations was 1 to 2.5 % below that with 0.
 LONGER = 0.4
+
+AMPLITUDES = "pre.amplitudes"  # in a state
 
 
 class Preconditioner:
@@ -38,16 +40,26 @@ class Preconditioner:
     Args:
         like: a picture (1, 3, H, W).
         around: which ways it goes on around its edges.
+        amplitudes: by opponent colour and band, how large what is to come is against 1 / frequency
+            (see waves.py); None is as large, in all colours.
     """
 
-    def __init__(self, like: Tensor, around: Axes = BORDERED) -> None:
+    def __init__(
+        self, like: Tensor, around: Axes = BORDERED, amplitudes: Tensor | None = None
+    ) -> None:
         self.size, self.around = (like.shape[2], like.shape[3]), around
-        frequencies = (each.to(like) for each in frequencies_of(self.size, around))
-        down, across = torch.meshgrid(*frequencies, indexing="ij")
-        self.root = (torch.hypot(down, across) + LOWEST_FREQUENCY).rsqrt()  # W^1/2
+        self.expect(amplitudes, like)
         self.steps = self.changes = torch.ones_like(like)  # squared, by place, of the pairs so far
         self.gain = torch.ones_like(like)
         self.scale: float | None = None  # none until there is a pair
+
+    def expect(self, amplitudes: Tensor | None, like: Tensor) -> None:
+        """Take what is to come to be so large, by colour and band, in the precision of ``like``."""
+        self.amplitudes = amplitudes
+        frequency = frequency_of(self.size, self.around, like)
+        self.root = (frequency + LOWEST_FREQUENCY).rsqrt()  # W^1/2, (H, W), or (3, H, W) by colour
+        if amplitudes is not None:
+            self.root = amplitudes_at(amplitudes, frequency).sqrt_().mul_(self.root)
 
     def __call__(self, gradient: Tensor) -> Tensor:
         """H times the gradient; of no certain length before there is a pair."""
@@ -78,12 +90,14 @@ class Preconditioner:
 
     def state(self) -> Mapping[str, Any]:
         """All that it has learnt."""
-        return {"pre.steps": self.steps, "pre.changes": self.changes, "pre.scale": self.scale}
+        known = {"pre.steps": self.steps, "pre.changes": self.changes, "pre.scale": self.scale}
+        return known if self.amplitudes is None else {**known, AMPLITUDES: self.amplitudes}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Know what the one that gave this state knew, and no more."""
         self.steps, self.changes = state["pre.steps"], state["pre.changes"]
         self.scale, self.gain = state["pre.scale"], self._gain()
+        self.expect(state.get(AMPLITUDES), self.steps)
 
     def _gain(self) -> Tensor:
         steps, changes = (smoothed(each, self.around) for each in (self.steps, self.changes))
@@ -94,68 +108,12 @@ class Preconditioner:
     def _filtered(self, picture: Tensor, *, inverse: bool = False) -> Tensor:
         """W^1/2 times it, or W^-1/2."""
         root = self.root.reciprocal() if inverse else self.root
-        if any(self.around):
-            return filtered_around(picture, root, self.around)
-        return from_waves(to_waves(picture).mul_(root))
+        if self.amplitudes is None:
+            return filtered(picture, root, self.around)
+        return from_opponent(filtered(to_opponent(picture), root, self.around))
 
 
 TINY = torch.finfo(torch.float32).tiny
-
-
-def frequencies_of(size: Size, around: Axes) -> tuple[Tensor, Tensor]:
-    """In cycles a pixel, of the waves that a picture is filtered in, down and across."""
-    exact, cpu = torch.float64, "cpu"
-    if not any(around):
-        places = (torch.arange(length, dtype=exact, device=cpu) for length in size)
-        down, across = (place / (2 * len(place)) for place in places)
-        return down, across
-    height, width = (
-        length if joined else 2 * length for length, joined in zip(size, around, strict=True)
-    )
-    down = torch.fft.fftfreq(height, dtype=exact, device=cpu).abs()
-    return down, torch.fft.rfftfreq(width, dtype=exact, device=cpu)
-
-
-def filtered_around(picture: Tensor, factors: Tensor, around: Axes) -> Tensor:
-    """A picture's waves times factors, where it goes on around its edges, and no seam comes of it.
-
-    The other way it is filtered with its mirror image, as by the cosine transform.
-    """
-    height, width = picture.shape[2:]
-    for axis, joined in zip((2, 3), around, strict=True):
-        if not joined:
-            picture = torch.cat([picture, picture.flip(axis)], axis)
-    waves = torch.fft.rfft2(picture).mul_(factors)
-    whole: Tensor = torch.fft.irfft2(waves, s=picture.shape[2:])
-    return whole[..., :height, :width].contiguous()
-
-
-def to_waves(picture: Tensor) -> Tensor:
-    """The orthonormal cosine transform (DCT-II) of each channel.
-
-    Unlike Fourier's, its waves do not join a picture's left border to its right one, where they
-    are seen as strips of foreign colour.
-    """
-    if picture.device.type == "cpu":
-        return torch.from_numpy(dctn(picture.numpy(), workers=torch.get_num_threads(), **BOTH_AXES))
-    down, across = (cosines(length).to(picture) for length in picture.shape[2:])
-    return down @ picture @ across.T
-
-
-def from_waves(waves: Tensor) -> Tensor:
-    """The picture that has this transform."""
-    if waves.device.type == "cpu":
-        return torch.from_numpy(idctn(waves.numpy(), workers=torch.get_num_threads(), **BOTH_AXES))
-    down, across = (cosines(length).to(waves) for length in waves.shape[2:])
-    return down.T @ waves @ across
-
-
-def cosines(length: int) -> Tensor:
-    """The transform as a matrix, float64, a frequency a row: PyTorch has no other for a GPU."""
-    count = torch.arange(length, dtype=torch.float64, device="cpu")
-    waves: Tensor = torch.cos(count[:, None] * (count + 0.5) * (torch.pi / length))
-    waves[0] /= 2**0.5
-    return waves.mul_((2 / length) ** 0.5)
 
 
 def relative(picture: Tensor) -> Tensor:
