@@ -20,7 +20,7 @@ from torch import Tensor
 from impasto.config import BORDERED, Axes, Size
 from impasto.errors import DivergenceError
 from impasto.transfer.margin import cut, widened
-from impasto.transfer.preconditioner import AMPLITUDES, Preconditioner, dot
+from impasto.transfer.preconditioner import AMPLITUDES, Preconditioner, amplitudes_in, dot
 from impasto.transfer.waves import amplitudes_of, power_of
 
 # Pairs of steps and gradient changes that L-BFGS remembers. Preconditioned, it does nearly as well
@@ -265,7 +265,7 @@ class LBFGS:
         self.precondition.inherit(state)
         if LENGTH in state:
             self.precondition.scale = state[LENGTH] * self.unit
-            self.precondition.expect(state.get(AMPLITUDES), self.point.x)
+            self.precondition.expect(amplitudes_in(state), self.point.x)
 
     def state(self) -> State:
         known = {"unit": self.unit, "converged": self.converged, "pairs": len(self.pairs)}

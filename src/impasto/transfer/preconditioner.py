@@ -91,13 +91,13 @@ class Preconditioner:
     def state(self) -> Mapping[str, Any]:
         """All that it has learnt."""
         known = {"pre.steps": self.steps, "pre.changes": self.changes, "pre.scale": self.scale}
-        return known if self.amplitudes is None else {**known, AMPLITUDES: self.amplitudes}
+        return known if self.amplitudes is None else {**known, AMPLITUDES: self.amplitudes.tolist()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Know what the one that gave this state knew, and no more."""
         self.steps, self.changes = state["pre.steps"], state["pre.changes"]
         self.scale, self.gain = state["pre.scale"], self._gain()
-        self.expect(state.get(AMPLITUDES), self.steps)
+        self.expect(amplitudes_in(state), self.steps)
 
     def _gain(self) -> Tensor:
         steps, changes = (smoothed(each, self.around) for each in (self.steps, self.changes))
@@ -114,6 +114,12 @@ class Preconditioner:
 
 
 TINY = torch.finfo(torch.float32).tiny
+
+
+def amplitudes_in(state: Mapping[str, Any]) -> Tensor | None:
+    """What a state says is expected, (3, BANDS): numbers there, for it is float64 on any device."""
+    rows = state.get(AMPLITUDES)
+    return None if rows is None else torch.tensor(rows, dtype=torch.float64, device="cpu")
 
 
 def relative(picture: Tensor) -> Tensor:

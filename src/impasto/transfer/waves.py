@@ -38,9 +38,9 @@ BANDS, BANDS_PER_OCTAVE, HIGHEST_FREQUENCY = 16, 2, 0.5**0.5
 # bands finer than REFERENCE less where paintings have less than half (SLACK) of what that law makes
 # of the bands there. Colours: of lightness what they have in paintings; in bands coarser than
 # COARSE its root (ROOT), as in the pairs of steps and gradient changes of long runs, from there to
-# FINE more and more of it. Against one filter for all: drafts' losses at 512 px -14, -17 and +2 %,
-# and at the last scale of 4096 px -15 to -25 %, with a third to a tenth of the finest colour; with
-# SLACK 1 a painterly draft's loss rises by 16 %.
+# FINE more and more of it. Against one filter for all: drafts' losses at 512 px +3 % (faithful)
+# and -12, -16 % (painterly), at the last scale of 4096 px -6 to -26 %, with a half to a sixteenth
+# of the finest colour. With SLACK 1 a painterly draft's loss at 512 px is 16 % higher.
 REFERENCE = (0.05, 0.13)  # cycles a pixel
 COARSE, FINE = 0.03, 0.25
 ROOT = 0.5
