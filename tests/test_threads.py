@@ -17,7 +17,7 @@ from conftest import impasto, noise_picture
 from impasto import pictures, stylize
 from impasto.job import checkpoint, threads
 from impasto.measure import appraise
-from impasto.transfer.preconditioner import from_waves, to_waves
+from impasto.transfer.waves import from_waves, to_waves
 
 QUICK = ("--size", "64", "--iterations", "4", "--backbone", "vgg16")
 PATIENCE_S = 20.0  # what a busy machine may take

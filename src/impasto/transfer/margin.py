@@ -20,7 +20,6 @@ from torch import Tensor
 from impasto.config import Config, Size
 
 MARGIN_PX = 16  # on each side: as far as a position of the deepest layer lies from the next
-SMALL_PX = 256  # a last scale whose longer side is below it has a margin too: it is all there is
 
 
 def margins_of(scale: Size, last: Size, config: Config) -> Size:
@@ -29,7 +28,7 @@ def margins_of(scale: Size, last: Size, config: Config) -> Size:
     Not at all where it goes on around its edges, nor with the edges of the paper, nor at the last
     scale, where nearly all of the work is: it begins with what the others laid out.
     """
-    free = (scale != last or max(scale) < SMALL_PX) and config.edges == "replicate"
+    free = scale != last and config.edges == "replicate"
     down, across = (MARGIN_PX if free and not joined else 0 for joined in config.around)
     return down, across
 

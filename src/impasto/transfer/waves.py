@@ -145,7 +145,9 @@ def power_of(picture: Tensor) -> Tensor:
         for each in to_waves(to_opponent(picture))[0]
     ]
     filled = counts.nonzero().flatten()
-    nearest = (filled - torch.arange(BANDS, device="cpu")[:, None]).abs().argmin(1)
+    nearest = (
+        (filled - torch.arange(BANDS, dtype=torch.int64, device="cpu")[:, None]).abs().argmin(1)
+    )
     return (torch.stack(sums) / counts.clamp(min=1))[:, filled[nearest]]
 
 
