@@ -12,6 +12,7 @@ A spread is (directions, LEVELS + 1), float32 or better: the quantiles at k / LE
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -32,11 +33,17 @@ def directions(channels: int, like: Tensor) -> Tensor:
         channels: of the layer.
         like: a tensor whose type and device they take.
     """
+    return orthonormal(channels).to(like)
+
+
+@cache
+def orthonormal(channels: int) -> Tensor:
+    """The directions in float64, on the CPU; kept, since every iteration asks for them twice."""
     generator = torch.Generator("cpu").manual_seed(SEED)
     shape = (channels, max(1, channels // PART_OF_CHANNELS))
     random = torch.randn(shape, generator=generator, dtype=torch.float64, device="cpu")
     Q: Tensor = torch.linalg.qr(random)[0]
-    return Q.T.contiguous().to(like)
+    return Q.T.contiguous()
 
 
 def spread_of(features: Tensor, weights: Tensor | None = None) -> Tensor:
