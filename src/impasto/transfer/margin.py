@@ -53,11 +53,18 @@ def widened(picture: Tensor | None, margins: Size) -> Tensor | None:
     for axis, margin in zip((2, 3), margins, strict=True):
         if margin:
             length = picture.shape[axis]
-            place = torch.arange(-margin, length + margin, dtype=torch.int64, device="cpu")
-            place = place % (2 * length)  # forth and back in turns
-            index = torch.minimum(place, 2 * length - 1 - place).to(picture.device)
-            picture = picture.index_select(axis, index)
+            index = mirrored(length, -margin, length + margin)
+            picture = picture.index_select(axis, index.to(picture.device))
     return picture
+
+
+def mirrored(length: int, begin: int, end: int) -> Tensor:
+    """Which of so many positions is seen at each place from begin to end, forth and back in turns.
+
+    Places from 0 to the length are the positions themselves.
+    """
+    place = torch.arange(begin, end, dtype=torch.int64, device="cpu") % (2 * length)
+    return torch.minimum(place, 2 * length - 1 - place)
 
 
 def refitted(picture: Tensor, size: Size, margins: Size) -> Tensor:

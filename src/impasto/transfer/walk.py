@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from impasto.config import BORDERED, Axes, Size
+from impasto.transfer.margin import mirrored
 from impasto.transfer.objective import Tally
 from impasto.transfer.tiles import Box, Window, positions_of, windows
 
@@ -296,12 +297,6 @@ def extended_size(size: Size) -> Size:
     return height, width
 
 
-def mirrored(length: int, whole: int) -> Tensor:
-    """Which of so many positions is seen at each of ``whole``, forth and back in turns."""
-    place = torch.arange(whole, dtype=torch.int64, device="cpu") % (2 * length)
-    return torch.minimum(place, 2 * length - 1 - place)
-
-
 def extended(picture: Tensor) -> Tensor:
     """A picture (1, 3, H, W) as the network is shown it, mirrored beyond its last row and column.
 
@@ -311,7 +306,7 @@ def extended(picture: Tensor) -> Tensor:
         (2, 3), extended_size((picture.shape[2], picture.shape[3])), strict=True
     ):
         if whole != picture.shape[axis]:
-            index = mirrored(picture.shape[axis], whole).to(picture.device)
+            index = mirrored(picture.shape[axis], 0, whole).to(picture.device)
             picture = picture.index_select(axis, index)
     return picture
 
@@ -322,7 +317,7 @@ def folded(gradient: Tensor, size: Size) -> Tensor:
         whole = gradient.shape[axis]
         if whole != length:
             own = gradient.narrow(axis, 0, length).clone()
-            index = mirrored(length, whole)[length:].to(gradient.device)
+            index = mirrored(length, length, whole).to(gradient.device)
             beyond = gradient.narrow(axis, length, whole - length)
             gradient = own.index_add_(axis, index, beyond)
     return gradient
