@@ -533,6 +533,23 @@ def test_who_is_faster_than_the_page_keeps_what_they_chose(
         assert "cat" in image.get_attribute("src")
 
 
+def test_a_setting_is_not_open_until_what_the_page_remembers_has_come(open_page, monkeypatch):
+    newest = Desk.newest
+
+    def later(desk):
+        time.sleep(SETTLING_MS / 1000)
+        return newest(desk)
+
+    monkeypatch.setattr(Desk, "newest", later)
+    page = open_page(settled=False)
+    size = page.locator("#set-size input")
+    expect(size).to_be_disabled()
+    pick(page, "#set-size", "384 px")  # waits until it can
+    page.wait_for_timeout(SETTLING_MS)
+    expect(size).to_have_value("384 px")
+    expect(page.get_by_label("Draft")).to_be_enabled()
+
+
 LEGIBLE = (
     *("#paint-button", "#forecast p", "#example", ".step h2", "#head p", "button[role=tab]"),
     *(".card .pick span", "impasto-view .empty p"),

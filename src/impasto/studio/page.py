@@ -65,8 +65,8 @@ def wire_load(blocks: gr.Blocks, paint: paint_tab.Paint, desk_of: DeskOf) -> Non
         shown = entry.id if entry else ""
         with suppress(ImpastoError):
             if what := known(desk, shown, last):
-                return [shown, shown, *paint_tab.work_on(desk, what)]
-        return [shown, shown, *paint_tab.fresh(paint, desk)]
+                return [shown, shown, *paint_tab.editable(paint_tab.work_on(desk, what))]
+        return [shown, shown, *paint_tab.editable(paint_tab.fresh(paint, desk))]
 
     def photograph(
         job: str, last: str, handed: Any, kept: Path | None, refused: str, request: gr.Request

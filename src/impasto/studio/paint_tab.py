@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -162,16 +163,17 @@ def build() -> Paint:
 
 
 def main_settings() -> dict[str, Any]:
-    """The widgets of all settings, the rarer ones in a fold."""
-    hand = parts.control("hand")
-    sliders = {name: parts.control(name) for name in ("strength", "style_scale")}
+    """The widgets of all settings, the rarer ones in a fold; ``editable`` opens them."""
+    closed = partial(parts.control, interactive=False)
+    hand = closed("hand")
+    sliders = {name: closed(name) for name in ("strength", "style_scale")}
     with gr.Row():
-        quality = parts.control("quality", min_width=260)
-        size = parts.control("size", min_width=150)
-    color = parts.control("color")
+        quality = closed("quality", min_width=260)
+        size = closed("size", min_width=150)
+    color = closed("color")
     settings = {**sliders, "quality": quality, "size": size, "color": color, "hand": hand}
     with gr.Accordion("More settings", open=False):
-        settings |= {name: parts.control(name) for name in MORE}
+        settings |= {name: closed(name) for name in MORE}
     return settings
 
 
@@ -197,7 +199,12 @@ def build_regions() -> Regions:
             with gr.Row():
                 after = [
                     gr.Dropdown(
-                        choices, value=AS_CHOSEN, label=name, min_width=200, elem_id=f"after-{n}"
+                        choices,
+                        value=AS_CHOSEN,
+                        label=name,
+                        min_width=200,
+                        elem_id=f"after-{n}",
+                        interactive=False,
                     )
                     for n, name in enumerate(names)
                 ]
@@ -300,6 +307,13 @@ def fresh(tab: Paint, desk: Desk) -> list[Any]:
     found[-count:] = [gr.update(choices=choices)] * count
     found[0] = parts.cards(desk.shelf.all(), {desk.shelf.all()[0].id: 1.0})
     return found
+
+
+def editable(found: Sequence[Any]) -> list[Any]:
+    """The same with widgets that can be changed: until it has come, it would undo a change."""
+    cards, *values = found
+    known = [each if isinstance(each, dict) else gr.update(value=each) for each in values]
+    return [cards, *({**each, "interactive": True} for each in known)]
 
 
 def with_choice(size: Any) -> Any:
