@@ -55,7 +55,8 @@ def test_a_linear_map_is_that_of_its_matrices(dtype, shape):
 
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("cut", [slice(None), slice(2, 7)])
-def test_what_is_added_is_added_where_it_belongs(dtype, cut):
+@pytest.mark.parametrize("shifted", [True, False])
+def test_what_is_added_is_added_where_it_belongs(dtype, cut, shifted):
     """Also to a part of a map, which no matrix is."""
     whole = (
         as_map(matrix(90, 6, dtype))
@@ -66,8 +67,8 @@ def test_what_is_added_is_added_where_it_belongs(dtype, cut):
     X = as_map(matrix(part[0, 0].numel(), 4, dtype, 1)).reshape(1, 4, *part.shape[2:])
     X = X.contiguous(memory_format=torch.channels_last)
     W, shift = matrix(6, 4, torch.float64, 2), matrix(1, 6, torch.float64, 3)[0]
-    add_linear(part, X, W, shift)
-    exact = torch.einsum("nchw,oc->nohw", X.double(), W) + shift[:, None, None]
+    add_linear(part, X, W, shift if shifted else None)
+    exact = torch.einsum("nchw,oc->nohw", X.double(), W) + shifted * shift[:, None, None]
     near(part, before[..., cut].double() + exact, ROUNDING[dtype])
     outside = torch.ones(10, dtype=torch.bool)
     outside[cut] = False

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from impasto.config import Size
+from impasto.transfer.products import positions
 from impasto.transfer.tiles import Box
 
 SEED = 14  # of where in its square each position is, the same in every run
@@ -56,7 +57,8 @@ class Picked:
             shape = (len(self.rows), F.shape[1])
             kind = torch.promote_types(F.dtype, torch.float32)
             self.features = torch.zeros(shape, dtype=kind, device=F.device)
-        self.features[which.to(F.device)] = F[0, :, rows, columns].T.to(self.features.dtype)
+        flat = (rows * F.shape[3] + columns).to(F.device)
+        self.features[which.to(F.device)] = positions(F)[flat].to(self.features.dtype)
 
     def all(self) -> Tensor:
         """All of them, once the whole map has come: (positions, channels)."""

@@ -62,22 +62,24 @@ def linear(X: Tensor, W: Tensor) -> Tensor:
     return nnf.conv2d(as_map(X), W[:, :, None, None])[0, :, 0].T
 
 
-def add_linear(total: Tensor, X: Tensor, W: Tensor, shift: Tensor) -> None:
+def add_linear(total: Tensor, X: Tensor, W: Tensor, shift: Tensor | None = None) -> None:
     """Add X W^T + shift to the total, in place.
 
     Args:
         total: a map (1, n, h, w), of X's type; a part of a larger one, too.
         X: a map (1, k, h, w).
         W: (n, k).
-        shift: (n,).
+        shift: (n,); None is none.
     """
     if not X.numel():  # a window may have none of a layer's positions to itself
         return
-    W, shift = W.to(X.device, X.dtype), shift.to(X.device, X.dtype)
+    W = W.to(X.device, X.dtype)
+    shift = None if shift is None else shift.to(X.device, X.dtype)
     if X.dtype == torch.bfloat16 and is_matrix(total):
         flat = total.permute(0, 2, 3, 1).view(-1, total.shape[1])
         flat.addmm_(positions(X), W.T)
-        total += shift[None, :, None, None]
+        if shift is not None:
+            total += shift[None, :, None, None]
     else:
         total += nnf.conv2d(X, W[:, :, None, None], shift)
 

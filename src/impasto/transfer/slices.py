@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from impasto.transfer.moments import precise
-from impasto.transfer.products import at_least_float32, linear, positions
+from impasto.transfer.products import add_linear, at_least_float32, linear, positions
 from impasto.transfer.spreads import LEVELS, directions
 from impasto.transfer.tiles import Box
 
@@ -154,8 +154,8 @@ class Counts:
             by_along = slopes.index_select(0, flat).view_as(along)
             by_along *= (part > 0) & (part < 1)  # beyond the bins nothing changes
             by_along *= self._weights(along, where)
-            by_F = linear(by_along, back).view(1, *band.size, -1).permute(0, 3, 1, 2)
-            band.cut(total).add_(by_F)
+            as_total = by_along.to(total.dtype).view(1, *band.size, -1).permute(0, 3, 1, 2)
+            add_linear(band.cut(total), as_total, back)
 
     def _directions(self, F: Tensor) -> Tensor:
         """(directions, channels), float32 or better, on the features' device."""
