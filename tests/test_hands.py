@@ -13,6 +13,7 @@ from conftest import impasto
 from impasto import pictures, stylize, texture
 from impasto.config import HANDS, PRESETS, Config, configure, usual
 from impasto.errors import ConfigError
+from impasto.studio.lines import changed
 
 PAINTERLY = ("--hand", "painterly")
 SMALL = ("--size", "64", "--iterations", "3", "--backbone", "vgg16", "--quiet")
@@ -37,10 +38,18 @@ def test_the_word_is_three_numbers_and_each_may_be_changed():
     painterly = configure(hand="painterly")
     assert {name: getattr(painterly, name) for name in HANDS["painterly"]} == HANDS["painterly"]
     assert configure(hand="painterly", detail=1.0).detail == 1.0
-    assert usual(configure(hand="painterly", detail=1.0)) == painterly
+    assert usual("default", "painterly", "normal") == painterly
     assert configure(hand=Config.hand) == Config()
     for name, row in HANDS.items():
         assert set(row) == {"slices", "relations", "detail"}, name
+
+
+def test_a_draft_has_all_of_the_detail_unless_it_is_told_otherwise():
+    draft = configure(hand="painterly", quality="draft")
+    assert (draft.slices, draft.detail) == (HANDS["painterly"]["slices"], 1.0)
+    assert configure(hand="painterly", quality="draft", detail=0.3).detail == 0.3
+    assert changed(draft) == {"hand": "painterly", "quality": "draft"}
+    assert configure(hand="painterly", quality="fine").detail == HANDS["painterly"]["detail"]
 
 
 def test_the_papers_sums_have_no_hand_but_their_own(given, capsys):

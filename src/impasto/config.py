@@ -191,7 +191,7 @@ class Config:
         relations: of the content's part, how much counts by which places are alike in the
             photograph, and not by its features there: a contour may become a stroke.
         detail: how much of the photograph's fine detail each finer scale begins with; without it
-            that scale's strokes are all of paint.
+            that scale's strokes are all of paint. In a draft it is 1 in both hands.
         pooling: ``max`` or ``average``.
         edges: what the network sees beyond the picture, which is mirrored until its sides are
             multiples of 16 px: ``replicate`` or ``zeros``. With ``replicate`` coarse scales have a
@@ -405,15 +405,26 @@ def configure(preset: str = "default", **settings: Any) -> Config:
     units = given.get("units")
     if units and units != PRESETS[preset].units:  # what each takes from a preset of the other
         given = {"strength": None if units == "sums" else Config.strength, **given}
-    hand = given.get("hand")
-    if hand is not None:
-        given = {**HANDS[OneOf(tuple(HANDS))("hand", hand)], **given}
-    return replace(PRESETS[preset], **given)
+    chosen = {name: given.get(name, getattr(PRESETS[preset], name)) for name in ("hand", "quality")}
+    return replace(PRESETS[preset], **{**in_hand(**chosen), **given})
 
 
-def usual(config: Config) -> Config:
-    """What its preset and its hand say, with nothing changed."""
-    return configure(config.preset, hand=config.hand)
+def in_hand(hand: str, quality: str) -> dict[str, Any]:
+    """The settings that a hand stands for: its row of HANDS, and in a draft all of the detail.
+
+    A draft's few iterations can't fill what the photograph's detail leaves free: blur, and haloes.
+
+    Raises:
+        ConfigError: there is no such hand.
+    """
+    row = HANDS[OneOf(tuple(HANDS))("hand", hand)]
+    return {**row, "detail": 1.0} if quality == "draft" else dict(row)
+
+
+def usual(preset: str, hand: str, quality: str) -> Config:
+    """What a preset says in a hand; of another quality only what that changes in other settings."""
+    found = configure(preset, hand=hand, quality=quality)
+    return replace(found, quality=PRESETS[preset].quality)
 
 
 def seamless_size(size: Size, around: Axes) -> Size:

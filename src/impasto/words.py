@@ -36,7 +36,8 @@ HELP: Mapping[str, str] = MappingProxyType(
         "`distance`: edges and flat planes.",
         "relations": "Of the content, how much by what is alike in the photograph, and not by its "
         "features: contours may become strokes.",
-        "detail": "How much of the photograph's fine detail each finer scale begins with.",
+        "detail": "How much of the photograph's fine detail each finer scale begins with; 1 "
+        "in drafts.",
         "distance": "How styles are compared: means and covariances, or Gram matrices.",
         "backbone": "The network that looks; auto: vgg19 if it is here (impasto weights), else "
         "vgg16.",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from impasto.cli.progress import console_on
-from impasto.config import HANDS, PRESETS, configure
+from impasto.config import HANDS, PRESETS, Quality, usual
 from impasto.errors import PictureError, printable
 
 SHEET = Path("impasto-styles.png")
@@ -83,9 +83,10 @@ def sections(recipe: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 def split_settings(settings: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """The settings that differ from their preset's, and those that do not."""
-    preset, hand = PRESETS.get(str(settings.get("preset"))), str(settings.get("hand"))
-    if preset is not None and hand in HANDS and hand != preset.hand:
-        preset = configure(preset.preset, hand=hand)
+    name, hand, quality = (str(settings.get(word)) for word in ("preset", "hand", "quality"))
+    preset = PRESETS.get(name)
+    if preset is not None and hand in HANDS and quality in get_args(Quality):
+        preset = usual(name, hand, quality)
     changed: dict[str, str] = {}
     kept: dict[str, str] = {}
     for name, value in settings.items():

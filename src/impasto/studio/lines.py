@@ -13,8 +13,8 @@ PROMPT = "impasto stylize"
 
 
 def changed(config: Config) -> dict[str, Any]:
-    """The settings that are not what their preset and their hand say."""
-    before = usual(config)
+    """The settings that are not what preset, hand and quality say."""
+    before = usual(config.preset, config.hand, config.quality)
     found = {"preset": config.preset} if config.preset != Config.preset else {}
     if config.hand != configure(config.preset).hand:
         found["hand"] = config.hand

@@ -12,7 +12,7 @@ import gradio as gr
 import PIL.Image
 
 from impasto import pictures
-from impasto.config import HANDS, Config
+from impasto.config import Config, in_hand
 from impasto.errors import ImpastoError
 from impasto.job.job import STEERABLE
 from impasto.queue.entry import Entry
@@ -361,7 +361,7 @@ def steering(entry: Entry, what: Wanted, desk: Desk) -> dict[str, Any]:
     if found["hand"] == entry.config.hand:
         del found["hand"]  # what its settings say may have been changed one by one
     else:
-        found |= HANDS[found["hand"]]
+        found |= in_hand(found["hand"], entry.config.quality)
     return {name: value for name, value in found.items() if name in STEERABLE}
 
 
