@@ -273,15 +273,16 @@ def test_an_estimate_grows_with_the_work_and_with_slower_ways():
     network = network_of(weights.resolve("vgg16"), config)
     layers = [layer for layer, _ in (*config.content_layers, *config.style_layers)]
 
-    def estimate(side, ways, quality="normal", **how):
+    def estimate(side, ways, quality="normal", hand=None, **how):
         size = (side * 3 // 4, side)
-        asked = configure(quality=quality)
+        asked = configure(quality=quality, hand=hand)
         return seconds(network, layers, size, asked, ways, FAST.timings, **how)
 
     fast, slow = Ways(torch.bfloat16), Ways()
     assert 0 < estimate(256, fast) < estimate(512, fast) < estimate(1024, fast)
     assert estimate(512, fast, "draft") < estimate(512, fast) < estimate(512, fast, "fine")
     assert estimate(512, fast) < estimate(512, slow)
+    assert estimate(512, fast, hand="faithful") < estimate(512, fast, hand="painterly")
     assert estimate(4096, fast) < estimate(4096, fast, windows=True)
     assert seconds(network, layers, (96, 128), config, fast, ()) is None
 

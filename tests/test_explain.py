@@ -147,7 +147,8 @@ def test_the_last_loss_is_that_of_the_picture_that_is_shown(report, photo, numbe
     F, P = (network(x, ["relu4_2"])["relu4_2"].double() for x in (tensors["pixels"], seen))
     config = configure(**SETTINGS)
     lost = (F - P).square().sum() / (P - P.mean((2, 3), keepdim=True)).square().sum()
-    term = config.weights()[0] * float(lost)
+    by_features = 1 - config.relations
+    term = config.weights()[0] * by_features * float(lost)
     assert numbers["timeline"]["terms"]["content relu4_2"][-1] == pytest.approx(term, rel=1e-3)
     assert numbers["pulls"]["content_lost"]["relu4_2"] == pytest.approx(
         float((F - P).square().sum()), rel=1e-3
@@ -156,9 +157,15 @@ def test_the_last_loss_is_that_of_the_picture_that_is_shown(report, photo, numbe
     assert len(numbers["timeline"]["loss"]) == SETTINGS["iterations"]
 
 
-def test_the_cosine_is_that_of_autograds_gradients(report, photo, page, numbers, network):
+def test_the_cosine_is_that_of_autograds_gradients(photo, network, tmp_path):
+    """Of the faithful hand's, which can be written out."""
+    report, settings = tmp_path / "faithful", {**SETTINGS, "hand": "faithful"}
+    effort = explain.Effort(content=(1,) * 5, style=(1,) * 5, rate=1)
+    explain.explain(photo, PAINTING, report, configure(**settings), effort)
+    numbers = json.loads((report / "numbers.json").read_text())
+    page = (report / "index.html").read_text()
     seen, painting = pictures_of(photo)
-    config = configure(**SETTINGS)
+    config = configure(**settings)
     x = kept(report, "main")[0]["pixels"].clone().requires_grad_()
     (P,) = network(seen, ["relu4_2"]).values()
     (F,) = network(x, ["relu4_2"]).values()

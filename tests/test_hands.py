@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import PIL.Image
@@ -19,6 +20,7 @@ PAINTERLY = ("--hand", "painterly")
 SMALL = ("--size", "64", "--iterations", "3", "--backbone", "vgg16", "--quiet")
 SPLIT = np.full((128, 128, 3), 255, np.uint8)
 SPLIT[:, :64] = 0
+OF_A_HAND = {"hand", *HANDS["faithful"]}
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def test_the_word_is_three_numbers_and_each_may_be_changed():
     assert {name: getattr(painterly, name) for name in HANDS["painterly"]} == HANDS["painterly"]
     assert configure(hand="painterly", detail=1.0).detail == 1.0
     assert usual("default", "painterly", "normal") == painterly
-    assert configure(hand=Config.hand) == Config()
+    assert configure(hand=Config.hand) == configure() == Config()
     for name, row in HANDS.items():
         assert set(row) == {"slices", "relations", "detail"}, name
 
@@ -48,7 +50,9 @@ def test_a_draft_has_all_of_the_detail_unless_it_is_told_otherwise():
     draft = configure(hand="painterly", quality="draft")
     assert (draft.slices, draft.detail) == (HANDS["painterly"]["slices"], 1.0)
     assert configure(hand="painterly", quality="draft", detail=0.3).detail == 0.3
-    assert changed(draft) == {"hand": "painterly", "quality": "draft"}
+    assert changed(draft) == {"quality": "draft"}
+    faithful = configure(hand="faithful", quality="draft")
+    assert changed(faithful) == {"hand": "faithful", "quality": "draft"}
     assert configure(hand="painterly", quality="fine").detail == HANDS["painterly"]["detail"]
 
 
@@ -60,6 +64,19 @@ def test_the_papers_sums_have_no_hand_but_their_own(given, capsys):
     told = impasto(capsys, *words, status=2).err
     assert "slices" in told
     assert len(told.strip().splitlines()) == 1
+
+
+def test_sums_are_faithful_without_being_told():
+    sums = configure(units="sums", alpha=1e-3)
+    assert (sums.hand, sums.slices, sums.relations, sums.detail) == ("faithful", 0.0, 0.0, 1.0)
+
+
+def test_a_file_of_before_there_were_hands_means_the_faithful_one(given):
+    result = stylize("photo.png", "charcoal", size=48, iterations=2, hand="faithful")
+    now = result.recipe
+    before = {name: value for name, value in now.settings.items() if name not in OF_A_HAND}
+    assert replace(now, settings=before).config() == now.config()
+    assert now.config().hand == "faithful"
 
 
 def test_an_unknown_hand_is_a_line_with_what_there_is(given, capsys):

@@ -57,7 +57,8 @@ def test_regions_in_windows_are_those_of_the_whole_and_have_the_gradient(config,
         Evaluator(network, photograph, two_regions(), config, side, keep) for side in (None, 64)
     )
     expected, found = whole(x), parts(x)
-    assert len({name for name in expected.losses if "in white" in name}) == 5
+    kinds = 2 if config.slices else 1
+    assert len({name for name in expected.losses if "in white" in name}) == 5 * kinds
     assert found.losses == pytest.approx(expected.losses, rel=1e-9)
     torch.testing.assert_close(found.gradient, expected.gradient, rtol=1e-7, atol=1e-12)
     # Roots of eigenvalues that are 0 but for rounding are noise of another size on each processor,
@@ -99,8 +100,11 @@ def thirds(width, height):
 def balance(run):
     """Fractions of the photograph's features lost, and of the way to the styles left."""
     content, painting = Config().weights()
-    style = sum(value for key, value in run.history[-1].items() if key.startswith("style"))
-    return run.history[-1]["content relu4_2"] / content, style / painting
+    lost, left = (
+        sum(value for key, value in run.history[-1].items() if key.startswith(part))
+        for part in ("content", "style")
+    )
+    return lost / content, left / painting
 
 
 @pytest.mark.parametrize(
@@ -116,7 +120,7 @@ def balance(run):
 def test_one_strength_means_one_balance_with_several_paintings_and_regions(photograph, style, more):
     settings = {**FEW, "iterations": 30}
     lost, left = balance(stylize(photograph, style, **settings, **more))
-    assert 0.4 < lost < 0.9
+    assert 0.3 < lost < 0.7
     assert left < 0.35
 
 

@@ -50,6 +50,7 @@ SEAMLESS_PX = 16  # a tile's sides are multiples of it: four poolings then halve
 # The content's weight against the style's is CONTENT_AT_HALF * ((1 - s) / s)^2 at strength s, both
 # distances being fractions: 0.12 was picked by eye over the pairs described in docs/performance.md.
 CONTENT_AT_HALF = 0.12
+EVEN_STRENGTH = 0.5  # below it finer scales begin with more of the photograph's detail
 STRENGTH_EXPONENT = 2.0
 
 # Adam's is in pixel values an iteration (Crowson's default); gradient descent's is what the first
@@ -191,7 +192,8 @@ class Config:
         relations: of the content's part, how much counts by which places are alike in the
             photograph, and not by its features there: a contour may become a stroke.
         detail: how much of the photograph's fine detail each finer scale begins with; without it
-            that scale's strokes are all of paint. In a draft it is 1 in both hands.
+            that scale's strokes are all of paint. In a draft it is 1 in both hands. Below a
+            strength of 0.5 it is more than asked for, and at 0 all.
         pooling: ``max`` or ``average``.
         edges: what the network sees beyond the picture, which is mirrored until its sides are
             multiples of 16 px: ``replicate`` or ``zeros``. With ``replicate`` coarse scales have a
@@ -250,10 +252,10 @@ class Config:
         ("relu5_1", 0.06),
     )
     distance: Distance = "wasserstein"
-    hand: Hand = "faithful"
-    slices: Annotated[float, Number(0.0, 1.0)] = 0.0
-    relations: Annotated[float, Number(0.0, 1.0)] = 0.0
-    detail: Annotated[float, Number(0.0, 1.0)] = 1.0
+    hand: Hand = "painterly"
+    slices: Annotated[float, Number(0.0, 1.0)] = 0.5
+    relations: Annotated[float, Number(0.0, 1.0)] = 0.3
+    detail: Annotated[float, Number(0.0, 1.0)] = 0.3
     pooling: Pooling = "max"
     edges: Edges = "replicate"
     tileable: Annotated[bool | str, _tileable] = False
@@ -335,6 +337,16 @@ class Config:
         alpha = 1.0 if self.alpha is None else self.alpha
         return alpha * content / total, self.beta * style / total
 
+    def photographed(self) -> float:
+        """How much of the photograph's detail a finer scale begins with.
+
+        ``detail`` from the strength on at which both count alike, and below that more of it: at
+        strength 0 the picture is the photograph.
+        """
+        if self.strength is None:
+            return self.detail
+        return 1 - (1 - self.detail) * min(1.0, self.strength / EVEN_STRENGTH)
+
 
 CHECKS = checks_of(Config)
 NUMBERS = tuple(name for name, check in CHECKS.items() if isinstance(check, Number))
@@ -383,6 +395,8 @@ PRESETS: Mapping[str, Config] = MappingProxyType(
     }
 )
 
+FRACTIONS: Mapping[str, Any] = MappingProxyType({"strength": Config.strength})
+
 
 def style_alone(preset: str = "default") -> dict[str, Any]:
     """Settings with which nothing of a photograph counts, as for a texture."""
@@ -404,7 +418,8 @@ def configure(preset: str = "default", **settings: Any) -> Config:
     given = {name: value for name, value in settings.items() if value is not None}
     units = given.get("units")
     if units and units != PRESETS[preset].units:  # what each takes from a preset of the other
-        given = {"strength": None if units == "sums" else Config.strength, **given}
+        of_other = {"strength": None, "hand": "faithful"} if units == "sums" else FRACTIONS
+        given = {**of_other, **given}
     chosen = {name: given.get(name, getattr(PRESETS[preset], name)) for name in ("hand", "quality")}
     return replace(PRESETS[preset], **{**in_hand(**chosen), **given})
 
@@ -419,6 +434,16 @@ def in_hand(hand: str, quality: str) -> dict[str, Any]:
     """
     row = HANDS[OneOf(tuple(HANDS))("hand", hand)]
     return {**row, "detail": 1.0} if quality == "draft" else dict(row)
+
+
+def kept(settings: Mapping[str, Any]) -> Config:
+    """The config that a file holds; one of before there were hands means the faithful one.
+
+    Raises:
+        ConfigError: values out of range.
+        TypeError: a setting that there is not.
+    """
+    return Config(**{"hand": "faithful", **HANDS["faithful"], **settings})
 
 
 def usual(preset: str, hand: str, quality: str) -> Config:

@@ -219,9 +219,7 @@ def style(found: Findings, count: int) -> dict[str, Any]:
 
 def timeline(run: Run) -> dict[str, Any]:
     """The main run's losses by term, where its size changed, and which pictures were kept."""
-    terms = list(
-        dict.fromkeys(name for row in run.history for name in row if " " in name or name == "tv")
-    )
+    terms = sorted({name for row in run.history for name in row if " " in name or name == "tv"})
     sizes: list[Size] = [(row["height"], row["width"]) for row in run.history]
     grown = [
         {"iteration": number + 1, "height": size[0], "width": size[1]}

@@ -151,16 +151,19 @@ def at_least_tiny(value: Tensor) -> Tensor:
 
 
 def loss_lines(timeline: Mapping[str, Any]) -> list[Line]:
-    """A curve for each term of the loss."""
-    found, styles = [], 0
+    """A curve for each term of the loss; what counts by relations or slices is dashed."""
+    found: list[Line] = []
+    layers: list[str] = []
     for name, values in timeline["terms"].items():
+        dashed = " dashed" if name.endswith((" related", " sliced")) else ""
         if name == "tv":
             found.append(Line("smoothness", "ink-smooth", values))
         elif name.startswith("content"):
-            found.append(Line(name, "ink-content", values))
+            found.append(Line(name, f"ink-content{dashed}", values))
         else:
-            styles += 1
-            found.append(Line(name, f"ink-{(styles - 1) % INKS + 1}", values))
+            layer = name.split()[1]
+            layers += [] if layer in layers else [layer]
+            found.append(Line(name, f"ink-{layers.index(layer) % INKS + 1}{dashed}", values))
     return found
 
 

@@ -11,6 +11,7 @@ from impasto.network.conv import KERNEL_PX
 from impasto.network.vgg import VGG, block_of
 from impasto.transfer.margin import margins_of, widened_size
 from impasto.transfer.schedule import COARSEST_PX, schedule
+from impasto.transfer.spreads import PART_OF_CHANNELS
 
 # An iteration's time is all but given by its convolutions': measured at 128, 256 and 512 px with
 # bfloat16 on two cores of a Zen 5 it is 1.5 times theirs, and what sizes do not change (roots, and
@@ -18,6 +19,9 @@ from impasto.transfer.schedule import COARSEST_PX, schedule
 PER_CONVOLUTION, AT_ANY_SIZE = 1.5, 1.45
 SCALE_BEGINS = 2.8  # times an iteration: the first also looks at both pictures and at the start
 IN_WINDOWS = 1.4  # times the whole's cost per pixel
+# Counting a feature along a direction, there and back, whatever the features' type: on two cores
+# of an Intel Xeon with AMX.
+PER_NUMBER_S = 2e-8
 COARSEST: Size = (COARSEST_PX * 3 // 4, COARSEST_PX)
 
 
@@ -48,6 +52,7 @@ def seconds(
     for scale, count in schedule(size, config):
         seen = widened_size(scale, margins_of(scale, size, config))
         each = PER_CONVOLUTION * convolutions(network, layers, seen, ways, timings)
+        each += PER_NUMBER_S * numbers(network, seen, config) if config.slices else 0.0
         each *= IN_WINDOWS if windows and scale == size else 1.0
         total += (each + base) * (count - 1 + SCALE_BEGINS)
     return total
@@ -64,6 +69,16 @@ def convolutions(
         out, inputs, *_ = network.shape_of(name)
         work = out * inputs * KERNEL_PX**2 * height * width
         total += 2 * work / rate(out, height * width, ways, timings)
+    return total
+
+
+def numbers(network: VGG, size: Size, config: Config) -> int:
+    """How many numbers an iteration counts: of each position of a style layer, its directions."""
+    total = 0
+    for layer, _ in config.style_layers:
+        stride = 1 << (block_of(layer) - 1)
+        channels = network.shape_of(f"conv{layer[4:]}")[0]
+        total += (size[0] // stride) * (size[1] // stride) * (channels // PART_OF_CHANNELS)
     return total
 
 

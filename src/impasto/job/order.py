@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impasto.config import LAST, PHOTO, PRESETS, STARTS, Config
+from impasto.config import LAST, PHOTO, PRESETS, STARTS, Config, kept
 from impasto.errors import CheckpointError, ConfigError, PictureError
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ class Order:
             return cls(
                 photo=known["photo"] and Path(known["photo"]),
                 paintings=tuple(known["paintings"]),
-                config=Config(**config),
+                config=kept(config),
                 target=Path(known["target"]),
                 bits=known["bits"],
                 recipe=known["recipe"],

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from impasto.config import Config, Size
+from impasto.config import Config, Size, kept
 from impasto.errors import PictureError, printable
 from impasto.network.conv import NOWHERE, ONCE_MEASURED, LeastPatches
 from impasto.transfer.optimize import Step, Windows, changes
@@ -259,7 +259,7 @@ class Recipe:
             TypeError: a setting that there is not.
         """
         settings = {name: as_tuples(value) for name, value in self.settings.items()}
-        return Config(**{**settings, **{k: v for k, v in instead.items() if v is not None}})
+        return kept({**settings, **{k: v for k, v in instead.items() if v is not None}})
 
     def difference(self, other: Recipe, *, versions: bool = True) -> str:
         """The first thing by which another decides another picture; '' where it decides the same.

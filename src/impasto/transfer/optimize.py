@@ -350,7 +350,7 @@ class Aim:
                 wide,
                 self.scale,
                 self.subject.detail,
-                part=self.config.detail,
+                part=self.config.photographed(),
                 around=self.config.around,
                 before=before,
                 margins=self.margins,

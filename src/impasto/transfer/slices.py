@@ -65,7 +65,7 @@ class Transport:
     def at(self, places: Tensor) -> tuple[Tensor, Tensor]:
         """The painting's quantiles at places in [0, 1], and their integrals from 0 to there."""
         scaled = (places * LEVELS).clamp(0, LEVELS)
-        level = scaled.long().clamp(max=LEVELS - 1)
+        level = scaled.nan_to_num(0.0).long().clamp(max=LEVELS - 1)
         part, start = scaled - level, self.wanted.gather(1, level)
         rise = self.wanted.gather(1, level + 1) - start
         integral = self.integrals[0].gather(1, level) + part / LEVELS * (start + part / 2 * rise)
@@ -174,7 +174,7 @@ class Counts:
             each.to(along) for each in (self.term.transport.low, self.term.transport.width)
         )
         scaled = ((along - low) / width).clamp_(0, BINS - 1)
-        bins = scaled.long().clamp_(max=BINS - 2)
+        bins = scaled.nan_to_num(0.0).long().clamp_(max=BINS - 2)  # no number: nor is the loss
         return bins, scaled - bins
 
 
