@@ -51,6 +51,15 @@ def test_better_quality_is_more_work_at_every_scale_and_the_last_falls_with_size
     assert min(last) > 0
 
 
+def test_a_print_has_an_iteration_more_at_its_scales_than_a_draft():
+    draft, *_, last = [count for _, count in schedule((768, 1024), Config(quality="draft"))]
+    coarsest, *finer = [count for _, count in schedule((1536, 2048), Config(quality="draft"))]
+    assert coarsest == draft
+    assert min(finer) == last + 1
+    normal = [count for _, count in schedule((768, 1024), Config())]
+    assert [count for _, count in schedule((1536, 2048), Config())][:3] == normal[:3]
+
+
 @pytest.mark.parametrize(
     ("text", "fit"),
     [

@@ -148,13 +148,19 @@ def test_the_last_loss_is_that_of_the_picture_that_is_shown(report, photo, numbe
     config = configure(**SETTINGS)
     lost = (F - P).square().sum() / (P - P.mean((2, 3), keepdim=True)).square().sum()
     by_features = 1 - config.relations
-    term = config.weights()[0] * by_features * float(lost)
+    term = config.weights()[0] * sharp(photo) * by_features * float(lost)
     assert numbers["timeline"]["terms"]["content relu4_2"][-1] == pytest.approx(term, rel=1e-3)
     assert numbers["pulls"]["content_lost"]["relu4_2"] == pytest.approx(
         float((F - P).square().sum()), rel=1e-3
     )
     assert numbers["timeline"]["loss"] == [row["loss"] for row in info["history"]]
     assert len(numbers["timeline"]["loss"]) == SETTINGS["iterations"]
+
+
+def sharp(photo):
+    """A photograph that is enlarged counts less as content."""
+    with PIL.Image.open(photo) as opened:
+        return min(1.0, max(opened.size) / SIZE_PX)
 
 
 def test_the_cosine_is_that_of_autograds_gradients(photo, network, tmp_path):

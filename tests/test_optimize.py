@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from conftest import Crowded, noise_picture, small_state
-from impasto.config import HANDS, Config
+from impasto.config import HANDS, PRESETS, Config
 from impasto.errors import DivergenceError
 from impasto.network.vgg import VGG, Stage
 from impasto.pictures import resize, resize_around
@@ -205,6 +205,37 @@ def test_a_network_of_nonsense_is_an_error_and_no_picture():
 def test_strength_zero_is_the_photograph():
     steps = run(replace(QUICK, strength=0.0))
     torch.testing.assert_close(steps[-1].picture(), subject().photograph(SIZE), atol=1e-3, rtol=0)
+
+
+def test_of_an_enlarged_photograph_less_is_kept_the_more_it_is_enlarged():
+    """Half of its detail and of its content at twice its size; none less at its own."""
+    about = replace(subject(), known_px=128)
+    assert [about.sharp(size) for size in ((95, 128), (48, 64), (190, 256))] == [1.0, 1.0, 0.5]
+    assert subject().sharp((1900, 2560)) == 1.0
+    photograph, regions = subject().photograph(SIZE), subject().regions(SIZE)
+    found = {}
+    for sharp in (1.0, 0.5):
+        evaluate = Evaluator(VGG(small_state()), photograph, regions, QUICK, sharp=sharp)
+        found[sharp] = {term.name: term.weight for term in evaluate.objective.terms}
+    for name, weight in found[1.0].items():
+        share = 0.5 if name.startswith("content") else 1.0
+        assert found[0.5][name] == pytest.approx(share * weight)
+    whole = list(optimize(VGG(small_state()), subject(), SIZE, QUICK))
+    less = list(optimize(VGG(small_state()), about, SIZE, QUICK))
+    same = [a == b for a, b in zip(whole, less, strict=True)]
+    scales = [step.scale for step in whole]
+    assert all(same[: scales.index(SIZE)])
+    assert not any(same[scales.index(SIZE) :])
+
+
+def test_the_papers_sums_know_nothing_of_that():
+    photograph, regions = subject().photograph(SIZE), subject().regions(SIZE)
+    paper = replace(PRESETS["paper"], iterations=2)
+    one, other = (
+        Evaluator(VGG(small_state()), photograph, regions, paper, sharp=sharp).objective.terms
+        for sharp in (1.0, 0.5)
+    )
+    assert [term.weight for term in one] == [term.weight for term in other]
 
 
 def test_more_strength_means_more_style_and_less_photograph():

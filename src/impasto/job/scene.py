@@ -171,7 +171,10 @@ class Scene:
 
         start, detail = self._start(photograph, config, device)
         noise = self.start is None and config.start == "noise"
-        return Subject(photograph, regions, start, detail, preserve, visible, self.grey, noise)
+        known_px = max(self.photograph.size)
+        return Subject(
+            photograph, regions, start, detail, preserve, visible, self.grey, noise, known_px
+        )
 
     def _start(
         self, photograph: Sized, config: Config, device: torch.device

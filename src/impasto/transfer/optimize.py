@@ -119,6 +119,7 @@ class Subject:
         visible: where it counts, likewise; None is everywhere.
         grey: whether the picture is to be grey.
         endless: whether the start is alike everywhere at any size, as noise is.
+        known_px: longer side that the photograph was given at: beyond it, it is only enlarged.
     """
 
     photograph: Sized
@@ -129,6 +130,11 @@ class Subject:
     visible: Callable[[Size], Tensor | None] = nowhere
     grey: bool = False
     endless: bool = False
+    known_px: int | None = None
+
+    def sharp(self, size: Size) -> float:
+        """How much of the finest things at a (height, width) the photograph has: 1, or less."""
+        return 1.0 if self.known_px is None else min(1.0, self.known_px / max(size))
 
     def start_at(self, size: Size, margins: Size) -> Tensor:
         """The first picture with margins: its mirror image, or more of it where it is endless.
@@ -350,7 +356,7 @@ class Aim:
                 wide,
                 self.scale,
                 self.subject.detail,
-                part=self.config.photographed(),
+                part=self.config.photographed() * self.subject.sharp(self.scale),
                 around=self.config.around,
                 before=before,
                 margins=self.margins,
@@ -368,7 +374,15 @@ class Aim:
         photograph, regions = subject.photograph(scale), subject.regions(scale)
         preserve, visible, grey = subject.preserve(scale), subject.visible(scale), subject.grey
         return Evaluator(
-            self.network, photograph, regions, self.config, window_px, preserve, visible, grey
+            self.network,
+            photograph,
+            regions,
+            self.config,
+            window_px,
+            preserve,
+            visible,
+            grey,
+            sharp=subject.sharp(scale),
         )
 
 

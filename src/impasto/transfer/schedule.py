@@ -24,6 +24,8 @@ ITERATIONS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
 # the finest strokes, is there after a few iterations, and each one costs four times as much.
 ENOUGH_PX = 512
 LEAST_ITERATIONS: Mapping[str, int] = MappingProxyType({"draft": 2, "normal": 6, "fine": 12})
+# Two of a draft leave a print as the enlarged picture is, with hardly a stroke made for its size.
+PRINT_PX, LEAST_OF_A_PRINT = 1024, 3
 
 
 def schedule(size: Size, config: Config) -> list[tuple[Size, int]]:
@@ -38,6 +40,8 @@ def schedule(size: Size, config: Config) -> list[tuple[Size, int]]:
         steps = 0
     coarsest, between, last = ITERATIONS[config.quality]
     last = max(LEAST_ITERATIONS[config.quality], round(last * min(1.0, ENOUGH_PX / longest)))
+    if longest > PRINT_PX:
+        between, last = max(between, LEAST_OF_A_PRINT), max(last, LEAST_OF_A_PRINT)
     counts = [coarsest, *[between] * (steps - 1), last] if steps else [coarsest + last]
     counts = share(config.iterations, counts) if config.iterations else counts
     sizes = [scale_size(size, SCALE_STEP**-step) for step in range(steps, -1, -1)]
