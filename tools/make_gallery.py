@@ -21,10 +21,17 @@ from PIL import Image, ImageDraw
 
 from impasto.cli import main as impasto
 from impasto.pictures.sheet import Print, sheet
+from impasto.pictures.styles import STYLES
 
 OUTPUT = Path("out") / "gallery"
 JPEG_QUALITY = 85  # the gallery's pictures have 60 to 200 kB with it
-INCLUDED = {name: f"{name}.png" for name in ("chelsea", "astronaut", "coffee")}  # scikit-image's
+INCLUDED = {  # scikit-image's
+    "chelsea": "chelsea.png",
+    "astronaut": "astronaut.png",
+    "coffee": "coffee.png",
+    "rocket": "rocket.jpg",
+    "motorcycle": "motorcycle_left.png",
+}
 # Wanted in the folder of inputs: .jpg or .png. Tübingen's is the paper's photograph.
 WANTED = ("tuebingen", "starry-night", "kandinsky")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -208,6 +215,16 @@ def alone(words: str) -> Entry:
     return Entry((Shot(words),))
 
 
+def looks(hand: str) -> Entry:
+    """Six photographs, each in a row, after six paintings, each in a column."""
+    shots = (
+        Shot(f"stylize {{{photograph}}} {painting} --hand {hand} --size 360", painting)
+        for photograph in ("tuebingen", *INCLUDED)
+        for painting in (style.name for style in STYLES)
+    )
+    return Entry(tuple(shots), columns=len(STYLES), width_px=1440)
+
+
 CAT = "stylize {chelsea} night-swirls"
 NIGHT_AND_CHARCOAL = "stylize {chelsea} night-swirls charcoal"
 TOWN = "stylize {tuebingen}"
@@ -217,8 +234,10 @@ GALLERY: Mapping[str, Entry] = {
     "astronaut-pointillist-garden.jpg": alone("stylize {astronaut} pointillist-garden"),
     "coffee-woodblock-waves.jpg": alone("stylize {coffee} woodblock-waves"),
     "tuebingen-kandinsky.jpg": alone(f"{TOWN} {{kandinsky}}"),
-    "tuebingen-starry-night.jpg": alone(f"{TOWN} {{starry-night}}"),
+    "tuebingen-starry-night.jpg": alone(f"{TOWN} {{starry-night}} --hand faithful"),
     "styles.jpg": Entry((Shot("styles"),), width_px=900),
+    "looks-faithful.jpg": looks("faithful"),
+    "looks-painterly.jpg": looks("painterly"),
     "paintings.jpg": Entry(
         (
             Shot(CAT, "--style-weights 1,0", "night-swirls alone"),
