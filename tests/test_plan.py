@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from conftest import has_bfloat16, noise_picture
-from impasto.config import Config
+from impasto.config import Config, configure
 from impasto.errors import ConfigError
-from impasto.job.plan import SAFE_SHARE, maps, plan, work_bytes
+from impasto.job.plan import SAFE_SHARE, hand_bytes, maps, plan, work_bytes
 from impasto.network import weights
 from impasto.network.vgg import VGG, Stage
 from impasto.transfer.walk import LARGEST_SIDE_PX, SMALLEST_SIDE_PX
@@ -164,3 +164,10 @@ def test_the_prediction_is_on_the_safe_side_of_the_peak_and_near_it(case, runs):
     assert runs[case].returncode == 0
     predicted, measured = json.loads(out)
     assert measured <= predicted <= WITHIN * measured
+
+
+def test_what_a_hand_holds_is_counted_and_bounded():
+    faithful, painterly = (configure(hand=hand) for hand in ("faithful", "painterly"))
+    assert hand_bytes(faithful, (384, 512)) == 0
+    small, large = (hand_bytes(painterly, size) for size in ((384, 512), (6144, 8192)))
+    assert 0 < small <= large < 100_000_000

@@ -17,7 +17,11 @@ from impasto.job.memory import SAFE_SHARE
 from impasto.network.vgg import VGG, Stage, block_of
 from impasto.transfer.descent import history_of
 from impasto.transfer.margin import margins_of, widened_size
+from impasto.transfer.picked import scattered
+from impasto.transfer.relations import MOST
 from impasto.transfer.schedule import schedule
+from impasto.transfer.slices import NUMBERS
+from impasto.transfer.tiles import positions_of
 from impasto.transfer.walk import (
     LARGEST_SIDE_PX,
     SMALLEST_SIDE_PX,
@@ -42,6 +46,7 @@ REGION_CHANNELS, PRESERVE_CHANNELS = (
 PICTURES = (
     11  # at the last scale, besides L-BFGS's pairs: points, directions, gains, temporary ones
 )
+NUMBER_BYTES = 48  # of one that is counted: itself, its place in the bins, and its features
 KEPT = 2.0  # times a window's feature maps: with the pooling's choices and the gradient on its way
 
 
@@ -162,7 +167,19 @@ def work_bytes(
     pictures = overhead.pictures * floats * FLOAT_BYTES
     held = float((overhead.gaps * features + targets) * network.dtype.itemsize)
     lasting = overhead.lasting_bytes + network.transformed_bytes(layers) + REGION_BYTES * regions
-    return lasting + round(pictures + held)
+    return lasting + round(pictures + held) + hand_bytes(config, seen)
+
+
+def hand_bytes(config: Config, size: Size) -> int:
+    """What a hand's own terms hold: numbers in bins, and similarities with what they are to be."""
+    counted = NUMBER_BYTES * NUMBERS if config.slices else 0
+    if not config.relations:
+        return counted
+    related = max(
+        len(scattered(positions_of(size, 1 << (block_of(layer) - 1)), MOST)[0])
+        for layer, _ in config.content_layers
+    )
+    return counted + 2 * FLOAT_BYTES * related**2
 
 
 def maps(stages: Sequence[Stage], size: Size, window_px: int | None) -> float:
