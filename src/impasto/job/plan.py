@@ -175,10 +175,8 @@ def hand_bytes(config: Config, size: Size) -> int:
     counted = NUMBER_BYTES * NUMBERS if config.slices else 0
     if not config.relations:
         return counted
-    related = max(
-        len(scattered(positions_of(size, 1 << (block_of(layer) - 1)), MOST)[0])
-        for layer, _ in config.content_layers
-    )
+    sizes = (positions_of(size, 1 << (block_of(name) - 1)) for name, _ in config.content_layers)
+    related = max((len(scattered(each, MOST)[0]) for each in sizes), default=0)
     return counted + 2 * FLOAT_BYTES * related**2
 
 
