@@ -12,6 +12,7 @@ from impasto.network.vgg import VGG, block_of
 from impasto.transfer.margin import margins_of, widened_size
 from impasto.transfer.schedule import COARSEST_PX, schedule
 from impasto.transfer.spreads import PART_OF_CHANNELS
+from impasto.transfer.tiles import positions_of
 
 # An iteration's time is all but given by its convolutions': measured at 128, 256 and 512 px with
 # bfloat16 on two cores of a Zen 5 it is 1.5 times theirs, and what sizes do not change (roots, and
@@ -76,9 +77,8 @@ def numbers(network: VGG, size: Size, config: Config) -> int:
     """How many numbers an iteration counts: of each position of a style layer, its directions."""
     total = 0
     for layer, _ in config.style_layers:
-        stride = 1 << (block_of(layer) - 1)
-        channels = network.shape_of(f"conv{layer[4:]}")[0]
-        total += (size[0] // stride) * (size[1] // stride) * (channels // PART_OF_CHANNELS)
+        height, width = positions_of(size, 1 << (block_of(layer) - 1))
+        total += height * width * network.channels(f"conv{layer[4:]}") // PART_OF_CHANNELS
     return total
 
 
