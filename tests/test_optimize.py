@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import pytest
 import torch
 
 from conftest import Crowded, noise_picture, small_state
-from impasto.config import HANDS, PRESETS, Config, configure
+from impasto.config import HANDS, PRESETS, Config
 from impasto.errors import DivergenceError
 from impasto.network.vgg import VGG, Stage
 from impasto.pictures import resize, resize_around
 from impasto.transfer import walk
 from impasto.transfer.descent import STALLED
 from impasto.transfer.evaluation import Evaluator, Region
-from impasto.transfer.optimize import Aim, Subject, changes, enlarge, optimize
+from impasto.transfer.optimize import Subject, changes, enlarge, optimize
 from impasto.transfer.schedule import schedule
 from impasto.transfer.walk import extended_size
 
 SIZE = (190, 256)
 QUICK = Config(iterations=18)
 FLAT = replace(QUICK, pyramid=False)
-FAITHFUL = configure(hand="faithful")
 
 
 def subject(detail=True):
@@ -212,14 +210,13 @@ def test_strength_zero_is_the_photograph():
 def test_of_an_enlarged_photograph_less_is_kept_the_more_it_is_enlarged():
     """Half of its detail and of its content at twice its size; none less at its own."""
     about = replace(subject(), known_px=128)
-    sizes = ((95, 128), (48, 64), (190, 256))
-    assert [about.kept(size, FAITHFUL) for size in sizes] == [1.0, 1.0, 0.5]
-    assert subject().kept((1900, 2560), FAITHFUL) == 1.0
+    assert [about.sharp(size) for size in ((95, 128), (48, 64), (190, 256))] == [1.0, 1.0, 0.5]
+    assert subject().sharp((1900, 2560)) == 1.0
     photograph, regions = subject().photograph(SIZE), subject().regions(SIZE)
     found = {}
-    for kept in (1.0, 0.5):
-        evaluate = Evaluator(VGG(small_state()), photograph, regions, QUICK, of_content=kept)
-        found[kept] = {term.name: term.weight for term in evaluate.objective.terms}
+    for sharp in (1.0, 0.5):
+        evaluate = Evaluator(VGG(small_state()), photograph, regions, QUICK, sharp=sharp)
+        found[sharp] = {term.name: term.weight for term in evaluate.objective.terms}
     for name, weight in found[1.0].items():
         share = 0.5 if name.startswith("content") else 1.0
         assert found[0.5][name] == pytest.approx(share * weight)
@@ -231,44 +228,12 @@ def test_of_an_enlarged_photograph_less_is_kept_the_more_it_is_enlarged():
     assert not any(same[scales.index(SIZE) :])
 
 
-def test_each_finer_scale_keeps_of_the_photograph_what_detail_says():
-    """Of it, to the power of how often the size was doubled; all of it at strength 0."""
-    third = configure(detail=1 / 3)
-    sizes = ((96, 128), (192, 256), (384, 512))
-    assert [subject().kept(size, third) for size in sizes] == pytest.approx([1, 1 / 3, 1 / 9])
-    assert subject().kept((32, 2048), third) == 1.0  # so narrow that there is one scale alone
-    assert subject().kept(sizes[-1], replace(third, pyramid=False)) == 1.0
-    assert subject().kept(sizes[-1], replace(third, strength=0.0)) == 1.0
-    assert subject().kept(sizes[-1], replace(third, strength=0.25)) == pytest.approx(4 / 9)
-    sides = [subject().kept((96, side), third) for side in range(96, 1100, 7)]
-    assert sides == sorted(sides, reverse=True)
-    for before, after in pairwise(sides):  # no size has much less than the next smaller one
-        assert after > 0.85 * before
-
-
-def test_of_a_finer_scales_content_as_much_counts_as_it_keeps():
-    found = {}
-    for detail in (1.0, 0.25):
-        config = configure(detail=detail, iterations=4)
-        aims = (
-            Aim(VGG(small_state()), subject(), size, config, (0, 0)) for size in ((95, 128), SIZE)
-        )
-        found[detail] = [
-            {term.name: term.weight for term in aim._evaluator(None).objective.terms}
-            for aim in aims
-        ]
-    for name in found[1.0][0]:
-        coarse, fine = (found[0.25][k][name] / found[1.0][k][name] for k in (0, 1))
-        assert coarse == 1.0
-        assert fine == pytest.approx(0.25 if name.startswith("content") else 1.0)
-
-
 def test_the_papers_sums_know_nothing_of_that():
     photograph, regions = subject().photograph(SIZE), subject().regions(SIZE)
     paper = replace(PRESETS["paper"], iterations=2)
     one, other = (
-        Evaluator(VGG(small_state()), photograph, regions, paper, of_content=kept).objective.terms
-        for kept in (1.0, 0.5)
+        Evaluator(VGG(small_state()), photograph, regions, paper, sharp=sharp).objective.terms
+        for sharp in (1.0, 0.5)
     )
     assert [term.weight for term in one] == [term.weight for term in other]
 

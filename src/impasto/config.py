@@ -191,10 +191,9 @@ class Config:
             many directions, and not by ``distance``: strokes get edges, and flat planes are flat.
         relations: of the content's part, how much counts by which places are alike in the
             photograph, and not by its features there: a contour may become a stroke.
-        detail: of what one scale keeps of the photograph, how much the next finer one does: of its
-            detail to begin with, and of its content to hold to. Forms are the photograph's then,
-            and what fills them is paint. In a draft it is 1 in both hands. Below a strength of 0.5
-            it is more than asked for, and at 0 all.
+        detail: how much of the photograph's fine detail each finer scale begins with; without it
+            that scale's strokes are all of paint. In a draft it is 1 in both hands. Below a
+            strength of 0.5 it is more than asked for, and at 0 all.
         pooling: ``max`` or ``average``.
         edges: what the network sees beyond the picture, which is mirrored until its sides are
             multiples of 16 px: ``replicate`` or ``zeros``. With ``replicate`` coarse scales have a
@@ -256,7 +255,7 @@ class Config:
     hand: Hand = "painterly"
     slices: Annotated[float, Number(0.0, 1.0)] = 0.5
     relations: Annotated[float, Number(0.0, 1.0)] = 0.3
-    detail: Annotated[float, Number(0.0, 1.0)] = 0.5
+    detail: Annotated[float, Number(0.0, 1.0)] = 0.3
     pooling: Pooling = "max"
     edges: Edges = "replicate"
     tileable: Annotated[bool | str, _tileable] = False
@@ -339,7 +338,7 @@ class Config:
         return alpha * content / total, self.beta * style / total
 
     def photographed(self) -> float:
-        """Of what one scale keeps of the photograph, how much the next finer one does.
+        """How much of the photograph's detail a finer scale begins with.
 
         ``detail`` from the strength on at which both count alike, and below that more of it: at
         strength 0 the picture is the photograph.
@@ -364,7 +363,7 @@ def choices(name: str) -> tuple[str, ...]:
 HANDS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "faithful": MappingProxyType({"slices": 0.0, "relations": 0.0, "detail": 1.0}),
-        "painterly": MappingProxyType({"slices": 0.5, "relations": 0.3, "detail": 0.5}),
+        "painterly": MappingProxyType({"slices": 0.5, "relations": 0.3, "detail": 0.3}),
     }
 )
 PRESETS: Mapping[str, Config] = MappingProxyType(

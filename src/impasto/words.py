@@ -36,7 +36,7 @@ HELP: Mapping[str, str] = MappingProxyType(
         "`distance`: edges and flat planes.",
         "relations": "Of the content, how much by what is alike in the photograph, and not by its "
         "features: contours may become strokes.",
-        "detail": "Of the photograph, how much of what one scale keeps the next finer one does; 1 "
+        "detail": "How much of the photograph's fine detail each finer scale begins with; 1 "
         "in drafts.",
         "distance": "How styles are compared: means and covariances, or Gram matrices.",
         "backbone": "The network that looks; auto: vgg19 if it is here (impasto weights), else "

@@ -184,10 +184,7 @@ def first_step(network: VGG, job: Job, start: Tensor, config: Config) -> Slip:
     photograph = pictures.resize(job.photograph.pixels, job.size)
     visible = job.scene.visible_at(job.size)
     regions = [Region([(1.0, [painting_of(job)])])]
-    of_content = job.subject().kept(job.size, config)
-    evaluate = Evaluator(
-        network, photograph, regions, config, visible=visible, of_content=of_content
-    )
+    evaluate = Evaluator(network, photograph, regions, config, visible=visible)
     adam = Adam(evaluate, start, config.rate)
     adam.ceiling = math.inf
     before = adam.point.loss

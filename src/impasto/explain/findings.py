@@ -114,10 +114,8 @@ def find(parts: Sequence[Study], runs: Mapping[str, Run]) -> Findings:
     photograph = pictures.resize(job.photograph.pixels, job.size)
     pixels, visible = runs["main"].pixels, job.scene.visible_at(job.size)
     regions = [Region([(1.0, [painting])])]
-    of_content = job.subject().kept(job.size, job.config)
-    objective = objective_of(
-        network, photograph, regions, job.config, None, visible, of_content=of_content
-    )
+    sharp = job.subject().sharp(job.size)
+    objective = objective_of(network, photograph, regions, job.config, None, visible, sharp=sharp)
     looked_at = ((photograph, visible), (painting.picture(), painting.where), (pixels, visible))
     photograph_, painting_, result = (seen(network, *each, job.config) for each in looked_at)
     return Findings(

@@ -70,7 +70,7 @@ class Following:
     def __init__(self, job: Job, known: State) -> None:
         self.job = job
         with threads.using(job.threads):
-            self.subject = subject = job.subject()
+            subject = job.subject()
             self.follower = Follower(
                 network_of(job.backbone, job.config, job.ways).to(job.device),
                 subject.regions(job.size),
@@ -124,8 +124,7 @@ class Following:
             known = origin.known.to(device)
             start = torch.lerp(in_palette_of(shown, before, known), before, known)
             anchor = Anchor(before, origin.trust.to(device), origin.held.to(device), weight)
-            of_content = self.subject.kept(job.size, config)
-            seen = Seen(shown, place.preserve, place.where, of_content)
+            seen = Seen(shown, place.preserve, place.where)
             pixels = self.follower.paint(seen, start, anchor, iterations, config)
             finished = job.finished(pixels.to("cpu"), photograph, place.kept)
         return torch.lerp(finished, origin.picture, origin.held)

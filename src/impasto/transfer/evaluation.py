@@ -224,13 +224,14 @@ def objective_of(
     window_px: int | None,
     visible: Tensor | None = None,
     wanted: Wanted | None = None,
-    of_content: float = 1.0,
+    sharp: float = 1.0,
 ) -> Objective:
     """The loss at one scale, from the photograph (1, 3, H, W) and the paintings at that scale.
 
     Where the photograph is not ``visible``, (1, 1, H, W) in [0, 1], nothing of it counts.
-    ``wanted`` is what the paintings were found to have; None is looked at here. ``of_content`` is
-    how much of the content counts: see ``Subject.kept``. The paper's sums know nothing of that.
+    ``wanted`` is what the paintings were found to have; None is looked at here. Of the content as
+    much counts as the photograph is ``sharp``: an enlarged one asks for its blur to be kept. The
+    paper's sums know nothing of that.
     """
     style = [layer for layer, _ in config.style_layers]
     content = [layer for layer, _ in config.content_layers]
@@ -259,7 +260,7 @@ def objective_of(
     inside = away_from_borders(photograph, config.around) if config.tileable else None
     shares = at_layers(visible, content, photograph)
     counted = at_layers(both(inside, visible), content, photograph)
-    depicts = depicted(photograph, visible) * (1.0 if config.units == "sums" else of_content)
+    depicts = depicted(photograph, visible) * (1.0 if config.units == "sums" else sharp)
     loss = objective(maps, parts, config, shares, counted, depicts)
     return replace(loss, visible=visible)
 
@@ -348,7 +349,7 @@ class Evaluator:
         visible: where it counts, likewise; None is everywhere.
         grey: whether what is looked at is the nearest grey picture.
         wanted: as in ``objective_of``.
-        of_content: likewise.
+        sharp: likewise.
         anchor: where the picture comes from, if it does.
     """
 
@@ -363,7 +364,7 @@ class Evaluator:
         visible: Tensor | None = None,
         grey: bool = False,
         wanted: Wanted | None = None,
-        of_content: float = 1.0,
+        sharp: float = 1.0,
         anchor: Anchor | None = None,
     ) -> None:
         self.network = network.going_around(config.around) if config.tileable else network
@@ -373,7 +374,7 @@ class Evaluator:
         self.kept += [] if preserve is None else [(photograph, preserve)]
         self.grey, self.anchor = grey, anchor
         self.objective = objective_of(
-            self.network, photograph, regions, config, window_px, visible, wanted, of_content
+            self.network, photograph, regions, config, window_px, visible, wanted, sharp
         )
 
     def __call__(self, x: Tensor) -> Point:

@@ -29,13 +29,11 @@ class Seen:
         photograph: (1, 3, H, W), sRGB in [0, 1].
         preserve: where the result stays the photograph, (1, 1, H, W) in [0, 1]; None is nowhere.
         where: by region, which part of the frame it is, likewise; None is all.
-        of_content: how much of its content counts: see ``Subject.kept``.
     """
 
     photograph: Tensor
     preserve: Tensor | None
     where: Sequence[Tensor | None]
-    of_content: float
 
 
 class Follower:
@@ -106,6 +104,5 @@ class Follower:
             seen.preserve,
             grey=self.grey,
             wanted=self.wanted,
-            of_content=seen.of_content,
             anchor=anchor,
         )

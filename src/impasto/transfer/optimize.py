@@ -32,7 +32,7 @@ from impasto.transfer.evaluation import (
     regions_with,
 )
 from impasto.transfer.margin import cut, margins_of, refitted, widened, widened_size
-from impasto.transfer.schedule import schedule, steered, steps_up_to
+from impasto.transfer.schedule import schedule, steered
 from impasto.transfer.walk import Network, halved
 from impasto.transfer.waves import mean_power
 
@@ -132,17 +132,9 @@ class Subject:
     endless: bool = False
     known_px: int | None = None
 
-    def kept(self, size: Size, config: Config) -> float:
-        """How much of the photograph counts at a (height, width), in [0, 1]: of its content, and
-        of the detail that only this scale shows.
-
-        Of the content as much less at each finer scale as ``detail`` says, so that strokes and not
-        the photograph fill it; and above the size that it was given at, of both as much as it has
-        of the finest things there: it would ask for its blur.
-        """
-        sharp = 1.0 if self.known_px is None else min(1.0, self.known_px / max(size))
-        part: float = config.photographed() ** steps_up_to(size, config)
-        return part * sharp
+    def sharp(self, size: Size) -> float:
+        """How much of the finest things at a (height, width) the photograph has: 1, or less."""
+        return 1.0 if self.known_px is None else min(1.0, self.known_px / max(size))
 
     def start_at(self, size: Size, margins: Size) -> Tensor:
         """The first picture with margins: its mirror image, or more of it where it is endless.
@@ -364,7 +356,7 @@ class Aim:
                 wide,
                 self.scale,
                 self.subject.detail,
-                part=self.subject.kept(self.scale, self.config),
+                part=self.config.photographed() * self.subject.sharp(self.scale),
                 around=self.config.around,
                 before=before,
                 margins=self.margins,
@@ -390,7 +382,7 @@ class Aim:
             preserve,
             visible,
             grey,
-            of_content=subject.kept(scale, self.config),
+            sharp=subject.sharp(scale),
         )
 
 

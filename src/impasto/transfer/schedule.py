@@ -33,8 +33,11 @@ def schedule(size: Size, config: Config) -> list[tuple[Size, int]]:
 
     Each scale's sides are half of the next one's, down to ``COARSEST_PX``.
     """
-    longest = max(size)
-    steps = math.floor(steps_up_to(size, config) + ROUNDED)
+    longest, shortest = max(size), min(size)
+    coarsest = max(COARSEST_PX, COARSEST_SHORT_PX * longest / shortest)
+    steps = max(0, math.floor(math.log(longest / coarsest, SCALE_STEP) + ROUNDED))
+    if not config.pyramid:
+        steps = 0
     coarsest, between, last = ITERATIONS[config.quality]
     last = max(LEAST_ITERATIONS[config.quality], round(last * min(1.0, ENOUGH_PX / longest)))
     if longest > PRINT_PX:
@@ -44,15 +47,6 @@ def schedule(size: Size, config: Config) -> list[tuple[Size, int]]:
     sizes = [scale_size(size, SCALE_STEP**-step) for step in range(steps, -1, -1)]
     sizes = [seamless_size(each, config.around) for each in sizes]
     return [(size, count) for size, count in zip(sizes, counts, strict=True) if count]
-
-
-def steps_up_to(size: Size, config: Config) -> float:
-    """How many scale steps a (height, width) lies above the coarsest one there may be."""
-    if not config.pyramid:
-        return 0.0
-    longest, shortest = max(size), min(size)
-    coarsest = max(COARSEST_PX, COARSEST_SHORT_PX * longest / shortest)
-    return max(0.0, math.log(longest / coarsest, SCALE_STEP))
 
 
 def steered(plan: Sequence[tuple[Size, int]], turns: Iterable[int]) -> list[tuple[Size, int]]:
