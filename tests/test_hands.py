@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import PIL.Image
 import pytest
 from skimage import data
 
-from conftest import impasto, noise_picture, small_state
+from conftest import impasto
 from impasto import pictures, stylize, texture
-from impasto.config import HANDS, LAYING_OUT, PRESETS, Config, configure, usual
+from impasto.config import HANDS, PRESETS, Config, configure, usual
 from impasto.errors import ConfigError
-from impasto.network.vgg import VGG
-from impasto.pictures import resize
 from impasto.studio.lines import changed
-from impasto.transfer import evaluation
-from impasto.transfer.evaluation import Region
-from impasto.transfer.optimize import Subject, optimize
 
 PAINTERLY = ("--hand", "painterly")
 SMALL = ("--size", "64", "--iterations", "3", "--backbone", "vgg16", "--quiet")
@@ -60,27 +54,6 @@ def test_a_draft_has_all_of_the_detail_unless_it_is_told_otherwise():
     faithful = configure(hand="faithful", quality="draft")
     assert changed(faithful) == {"hand": "faithful", "quality": "draft"}
     assert configure(hand="painterly", quality="fine").detail == HANDS["painterly"]["detail"]
-
-
-def test_large_forms_are_laid_out_with_half_of_the_hand(monkeypatch):
-    """Of slices and relations, at the first of several scales; the only one has all of them."""
-    found, real = [], evaluation.objective
-
-    def spied(content, parts, config, *others):
-        found.append((config.slices, config.relations, config.detail))
-        return real(content, parts, config, *others)
-
-    monkeypatch.setattr(evaluation, "objective", spied)
-    picture = noise_picture(192, 256)
-    sized = partial(resize, picture)
-    subject = Subject(sized, lambda size: [Region.whole(sized(size))], sized, sized)
-    config = configure(iterations=3)
-    whole = tuple(HANDS["painterly"][name] for name in ("slices", "relations", "detail"))
-    half = (LAYING_OUT * whole[0], LAYING_OUT * whole[1], whole[2])
-    for size, expected in (((192, 256), [half, whole]), ((96, 128), [whole])):
-        found.clear()
-        list(optimize(VGG(small_state()), subject, size, config))
-        assert list(dict.fromkeys(found)) == expected
 
 
 def test_the_papers_sums_have_no_hand_but_their_own(given, capsys):

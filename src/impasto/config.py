@@ -51,10 +51,6 @@ SEAMLESS_PX = 16  # a tile's sides are multiples of it: four poolings then halve
 # distances being fractions: 0.12 was picked by eye over the pairs described in docs/performance.md.
 CONTENT_AT_HALF = 0.12
 EVEN_STRENGTH = 0.5  # below it finer scales begin with more of the photograph's detail
-# Of slices and relations at the first of several scales, where large forms are laid out: with all
-# of them a sky has no swirls, and with none of them specks and stripes. Picked by eye on four pairs
-# and blind on fifteen: docs/looks.md.
-LAYING_OUT = 0.5
 STRENGTH_EXPONENT = 2.0
 
 # Adam's is in pixel values an iteration (Crowson's default); gradient descent's is what the first
@@ -350,11 +346,6 @@ class Config:
         if self.strength is None:
             return self.detail
         return 1 - (1 - self.detail) * min(1.0, self.strength / EVEN_STRENGTH)
-
-    def laid_out(self) -> Config:
-        """What the first of several scales goes for: the same with less of the hand."""
-        slices, relations = LAYING_OUT * self.slices, LAYING_OUT * self.relations
-        return replace(self, slices=slices, relations=relations)
 
 
 CHECKS = checks_of(Config)

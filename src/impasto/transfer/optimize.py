@@ -200,8 +200,7 @@ def optimize(
         begin, end = end, end + count
         if done >= end:
             continue
-        goal = config.laid_out() if begin == 0 and len(plan) > 1 else config
-        aim = Aim(network, subject, scale, goal, margins_of(scale, size, config))
+        aim = Aim(network, subject, scale, config, margins_of(scale, size, config))
         if picture is None:
             descent = aim.first()
         elif done > begin and done not in turns:
