@@ -212,6 +212,8 @@ def test_of_an_enlarged_photograph_less_is_kept_the_more_it_is_enlarged():
     about = replace(subject(), known_px=128)
     assert [about.sharp(size) for size in ((95, 128), (48, 64), (190, 256))] == [1.0, 1.0, 0.5]
     assert subject().sharp((1900, 2560)) == 1.0
+    assert replace(QUICK, strength=0.0).photographed(0.5) == 1.0  # then it is the photograph
+    assert replace(QUICK, strength=1.0).photographed(0.5) == pytest.approx(QUICK.detail / 2)
     photograph, regions = subject().photograph(SIZE), subject().regions(SIZE)
     found = {}
     for sharp in (1.0, 0.5):

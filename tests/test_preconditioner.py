@@ -120,6 +120,19 @@ def test_a_steps_length_lies_between_barzilais_and_borweins_two():
     assert H.scale == pytest.approx(shorter * (longer / shorter) ** LONGER)
 
 
+def test_a_pair_at_right_angles_teaches_nothing():
+    """Its curvature, once both are filtered, may come out below 0 by rounding."""
+    step, other = noise_picture(12, 16), noise_picture(12, 16, seed=1)
+    P = Preconditioner(step)
+    filtered_step = P._filtered(step, inverse=True)
+    change = P._filtered(other, inverse=True)
+    along = float((filtered_step * P._filtered(change)).sum())
+    change -= step * (1.001 * along / float((filtered_step * P._filtered(step)).sum()))
+    P.learn(step, change)
+    assert P.scale is None
+    assert P(other).isfinite().all()
+
+
 def test_places_that_moved_far_for_little_change_are_moved_further():
     size, H = (16, 16), Preconditioner(noise((16, 16), 0))
     flat = torch.ones(1, 3, *size, dtype=EXACT)

@@ -145,6 +145,16 @@ def test_weights_count_as_repetitions_do():
     assert apart(spread_of(X, weights), spread_of(twice)) < 0.2 * far
 
 
+def test_what_counts_nothing_is_not_there():
+    X = flat(features(8, 5, 5))
+    more = torch.cat([X, X.new_full((2, 8), 100.0)])
+    weights = torch.ones(27, dtype=EXACT)
+    weights[25:] = 0
+    torch.testing.assert_close(spread_of(more, weights), spread_of(X))
+    weights[:4] = 0
+    torch.testing.assert_close(spread_of(more, weights), spread_of(X[4:]))
+
+
 def test_one_position_has_a_spread_too():
     spread = spread_of(flat(features(8, 1, 1)))
     assert spread.shape == (2, LEVELS + 1)
@@ -155,7 +165,7 @@ def test_between_two_spreads_there_is_a_way_and_two_alike_pooled_are_the_one():
     one, other = (spread_of(flat(features(seed=seed))) for seed in (0, 1))
     middle = mean_spread([(0.5, one), (0.5, other)])
     assert apart(one, middle) == pytest.approx(apart(one, other) / 4)
-    assert apart(pooled_spread([one, one]), one) < 1e-4 * apart(one, other)
+    assert apart(pooled_spread([one, one]), one) < 1e-12 * apart(one, other)
 
 
 def test_moments_carry_their_spreads_along():
@@ -181,6 +191,9 @@ def test_scattered_positions_are_on_the_map_each_once_and_evenly(height, width, 
         assert len(rows) == height * width
     elif most > height + width:
         assert len(rows) <= 2 * most
+    for places, length in ((rows, height), (columns, width)):  # nor do they pile up at a border
+        counts = places.bincount(minlength=length)
+        assert int(counts[-1]) <= len(rows) / counts.count_nonzero() * 3 + 3
 
 
 def test_relations_are_kept_by_what_turns_all_features_alike():

@@ -50,7 +50,7 @@ SEAMLESS_PX = 16  # a tile's sides are multiples of it: four poolings then halve
 # The content's weight against the style's is CONTENT_AT_HALF * ((1 - s) / s)^2 at strength s, both
 # distances being fractions: 0.12 was picked by eye over the pairs described in docs/performance.md.
 CONTENT_AT_HALF = 0.12
-EVEN_STRENGTH = 0.5  # below it finer scales begin with more of the photograph's detail
+MIDDLE_STRENGTH = 0.5  # below it finer scales begin with more of the photograph's detail
 STRENGTH_EXPONENT = 2.0
 
 # Adam's is in pixel values an iteration (Crowson's default); gradient descent's is what the first
@@ -337,15 +337,19 @@ class Config:
         alpha = 1.0 if self.alpha is None else self.alpha
         return alpha * content / total, self.beta * style / total
 
-    def photographed(self) -> float:
+    def photographed(self, sharp: float = 1.0) -> float:
         """How much of the photograph's detail a finer scale begins with.
 
-        ``detail`` from the strength on at which both count alike, and below that more of it: at
-        strength 0 the picture is the photograph.
+        ``detail`` from the middle strength on, and below that more of it: at strength 0 the
+        picture is the photograph.
+
+        Args:
+            sharp: how much of it there is: see ``Subject.sharp``.
         """
+        detail = self.detail * sharp
         if self.strength is None:
-            return self.detail
-        return 1 - (1 - self.detail) * min(1.0, self.strength / EVEN_STRENGTH)
+            return detail
+        return 1 - (1 - detail) * min(1.0, self.strength / MIDDLE_STRENGTH)
 
 
 CHECKS = checks_of(Config)

@@ -11,7 +11,7 @@ from impasto.network.conv import KERNEL_PX
 from impasto.network.vgg import VGG, block_of
 from impasto.transfer.margin import margins_of, widened_size
 from impasto.transfer.schedule import COARSEST_PX, schedule
-from impasto.transfer.spreads import PART_OF_CHANNELS
+from impasto.transfer.spreads import CHANNELS_PER_DIRECTION
 from impasto.transfer.tiles import positions_of
 
 # An iteration's time is all but given by its convolutions': measured at 128, 256 and 512 px with
@@ -78,7 +78,7 @@ def numbers(network: VGG, size: Size, config: Config) -> int:
     total = 0
     for layer, _ in config.style_layers:
         height, width = positions_of(size, 1 << (block_of(layer) - 1))
-        total += height * width * network.channels(f"conv{layer[4:]}") // PART_OF_CHANNELS
+        total += height * width * network.channels(f"conv{layer[4:]}") // CHANNELS_PER_DIRECTION
     return total
 
 

@@ -157,7 +157,8 @@ def _balanced_terms(
         ]
     for part in parts:
         own = beta * part.share
-        terms += as_fraction(part.styles(config), own * (1 - config.slices), config)
+        if config.slices < 1:
+            terms += as_fraction(part.styles(config), own * (1 - config.slices), config)
         if config.slices:
             terms += as_fraction(part.slices(config), own * config.slices, config)
     return terms

@@ -146,6 +146,8 @@ def blend(styles: Sequence[tuple[float, Moments]], between: Between) -> Moments:
     total = sum(weight for weight, _ in styles)
     shares = [(weight / total, style) for weight, style in styles]
     spreads = [(share, style.spread) for share, style in shares if style.spread is not None]
+    known = sum(share for share, _ in spreads)
+    spreads = [(share / known, spread) for share, spread in spreads]
     return between(shares)._replace(spread=mean_spread(spreads) if spreads else None)
 
 

@@ -65,7 +65,8 @@ class Step:
         iterations: how many there will be in all.
         scale: (height, width) in pixels of the picture at this iteration.
         loss: the loss after the iteration, the sum of ``losses``.
-        losses: by term: ``content relu4_2``, ``style relu1_1``, ..., ``tv``; weights included.
+        losses: by term: ``content relu4_2``, ``content relu4_2 related``, ``style relu1_1``,
+            ``style relu1_1 sliced``, ..., ``tv``; weights included.
         note: what a person should know of this iteration, mostly ''.
         rejected: whether a trial of this iteration exploded and was taken back.
         window_px: side of the windows that it was computed in; None is the whole picture.
@@ -356,7 +357,7 @@ class Aim:
                 wide,
                 self.scale,
                 self.subject.detail,
-                part=self.config.photographed() * self.subject.sharp(self.scale),
+                part=self.config.photographed(self.subject.sharp(self.scale)),
                 around=self.config.around,
                 before=before,
                 margins=self.margins,
@@ -393,7 +394,7 @@ def power_of_paintings(regions: Sequence[Region]) -> Tensor:
     """
     styles = {id(region.styles): region.styles for region in regions}
     return mean_power(
-        (weight, sample.picture())
+        (weight / len(samples), sample.picture())
         for each in styles.values()
         for weight, samples in each
         for sample in samples

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -15,27 +16,28 @@ SEED = 14  # of where in its square each position is, the same in every run
 
 
 def scattered(size: Size, most: int) -> tuple[Tensor, Tensor]:
-    """Rows and columns of about so many positions of a map of this (height, width), or of all.
+    """Rows and columns of about so many positions of a map of this (height, width), down to a
+    quarter of that; or of all.
 
-    One in each square of a grid, anywhere in it: evenly, and in step with no pattern. The same
-    ones each time.
+    One in each cell of a grid, anywhere in it: evenly, and in step with no pattern. The same ones
+    each time.
     """
     side = max(1, math.ceil(math.sqrt(size[0] * size[1] / most)))
-    corners = torch.meshgrid(
-        *(torch.arange(0, length, side, dtype=torch.int64, device="cpu") for length in size),
-        indexing="ij",
-    )
+    numbers = [math.ceil(length / side) for length in size]
     generator = torch.Generator("cpu").manual_seed(SEED)
-    rows, columns = (
-        (corner + random_places(corner.shape, side, generator)).clamp(max=length - 1).flatten()
-        for corner, length in zip(corners, size, strict=True)
-    )
-    return rows, columns
+    found = []
+    for axis, (length, number) in enumerate(zip(size, numbers, strict=True)):
+        bounds = torch.arange(number + 1, dtype=torch.int64, device="cpu") * length // number
+        cells = bounds.diff()[:, None] if axis == 0 else bounds.diff()
+        corner = bounds[:-1, None] if axis == 0 else bounds[:-1]
+        places = random_places(numbers, side, generator) * cells // side
+        found.append((corner + places).flatten())
+    return found[0], found[1]
 
 
-def random_places(shape: torch.Size, side: int, generator: torch.Generator) -> Tensor:
+def random_places(shape: Sequence[int], side: int, generator: torch.Generator) -> Tensor:
     """Whole numbers below the side, of this shape."""
-    return torch.randint(side, shape, generator=generator, dtype=torch.int64, device="cpu")
+    return torch.randint(side, tuple(shape), generator=generator, dtype=torch.int64, device="cpu")
 
 
 class Picked:
@@ -43,7 +45,7 @@ class Picked:
 
     Args:
         size: (height, width) of the layer's map.
-        most: about how many positions to pick.
+        most: how many positions to pick at about the most: see ``scattered``.
     """
 
     def __init__(self, size: Size, most: int) -> None:

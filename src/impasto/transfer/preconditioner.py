@@ -17,6 +17,7 @@ from torch import Tensor
 from impasto.config import BORDERED, Axes
 from impasto.transfer.waves import (
     LOWEST_FREQUENCY,
+    TINY,
     amplitudes_at,
     filtered,
     frequency_of,
@@ -69,6 +70,8 @@ class Preconditioner:
         """Take in a step and the gradient's change over it."""
         step, change = self._filtered(step, inverse=True), self._filtered(change)
         curvature = dot(step, change)
+        if not curvature > 0:  # all but at right angles: in pixels, rounded, it was above 0
+            return
         squared_step, squared_change = step.square(), change.square()
         self.steps = self.steps * DECAY_PER_PAIR + relative(squared_step)
         self.changes = self.changes * DECAY_PER_PAIR + relative(squared_change)
@@ -111,9 +114,6 @@ class Preconditioner:
         if self.amplitudes is None:
             return filtered(picture, root, self.around)
         return from_opponent(filtered(to_opponent(picture), root, self.around))
-
-
-TINY = torch.finfo(torch.float32).tiny
 
 
 def amplitudes_in(state: Mapping[str, Any]) -> Tensor | None:

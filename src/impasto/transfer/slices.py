@@ -1,9 +1,11 @@
 """How far a picture's spreads are from a painting's: a function of sums over its positions.
 
 Others sort samples of features. Here each position's number along a direction is counted into bins,
-shared by the two whose centres it lies between. So all positions count, windows add up to the
-whole, and the gradient is exactly that of the value: Kantorovich's potential, whose slope at a
-number is twice its way to where optimal transport takes it (Villani 2003, theorem 2.18).
+shared by the two whose centres it lies between. So all of the picture's positions count, windows
+add up to the whole, and the gradient is exactly that of the value: Kantorovich's potential, whose
+slope at a number is twice its way from where optimal transport takes it (Villani 2003, theorem
+2.18). What is wanted, and how far the bins reach, is known from a sample, the same one in every
+iteration; beyond the bins nothing pulls.
 """
 
 from __future__ import annotations
@@ -71,7 +73,7 @@ class Transport:
         integral = self.integrals[0].gather(1, level) + part / LEVELS * (start + part / 2 * rise)
         return start + part * rise, integral
 
-    def of(self, shares: Tensor) -> tuple[Tensor, Tensor]:
+    def distance(self, shares: Tensor) -> tuple[Tensor, Tensor]:
         """The squared distance, in the mean over the directions, and its slopes by the bins.
 
         Args:
@@ -121,8 +123,8 @@ class Counts:
     """How many of a picture's positions lie in which bin; and once all are seen, the gradient."""
 
     term: Slices
-    positions: float = 0.0
-    shares: Tensor | None = None  # not yet divided by the positions: (directions, BINS), float64
+    counted: float = 0.0
+    counts: Tensor | None = None  # (directions, BINS), float64
     slopes: Tensor | None = None  # of the loss, (directions, BINS - 1)
 
     def add(self, F: Tensor, box: Box) -> None:
@@ -131,15 +133,15 @@ class Counts:
         for band, where in bands(F.shape, len(onto), box):
             along = linear(at_least_float32(positions(band.cut(F))), onto)
             weights = self._weights(along, where)
-            self.positions += float(weights.sum())
+            self.counted += float(weights.sum())
             found = precise(shared(*self._place(along), weights))
-            self.shares = found if self.shares is None else self.shares + found
+            self.counts = found if self.counts is None else self.counts + found
 
     def loss(self) -> float:
         """The weighted distance, once all of the map has come."""
-        assert self.shares is not None, "no part of the map has come"
-        value, slopes = self.term.transport.of(self.shares.cpu() / self.positions)
-        self.slopes = slopes * (self.term.weight / self.positions)
+        assert self.counts is not None, "no part of the map has come"
+        value, slopes = self.term.transport.distance(self.counts.cpu() / self.counted)
+        self.slopes = slopes * (self.term.weight / self.counted)
         return self.term.weight * float(value)
 
     def add_gradient(self, total: Tensor, F: Tensor, box: Box) -> None:
@@ -179,11 +181,11 @@ class Counts:
 
 
 def bands(shape: torch.Size, count: int, box: Box) -> Iterator[tuple[Box, Box]]:
-    """A part of a map in bands of whole rows, that many numbers of each position at once.
+    """A part of a map in bands of whole rows: so many that about NUMBERS numbers are held at once.
 
     Args:
         shape: of the part, (1, channels, h, w); a window may have none of a layer's positions.
-        count: of numbers.
+        count: of numbers of each position.
         box: where on the map the part is.
 
     Yields:

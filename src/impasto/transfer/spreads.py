@@ -6,7 +6,7 @@ those between them. Along a line the distance of two distributions is that of th
 features are looked at along fixed directions: the sliced Wasserstein distance (Rabin, Peyré, Delon
 & Bernot 2011; for style, Heitz, Vanhoey, Chambon & Belcour 2021).
 
-A spread is (directions, LEVELS + 1), float32 or better: the quantiles at k / LEVELS.
+A spread is (directions, LEVELS + 1), float32 or better, on the CPU: the quantiles at k / LEVELS.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from torch import Tensor
 
 from impasto.transfer.products import linear
 
-# Directions for a layer, of its channels. All of them, a half and a quarter gave pictures that are
-# alike on two pairs, and a quarter takes a quarter of the time.
-PART_OF_CHANNELS = 4
+# A direction for so many of a layer's channels. For each, for two and for four gave pictures that
+# are alike on two pairs, and four take a quarter of the time.
+CHANNELS_PER_DIRECTION = 4
 SEED = 14  # of the directions, the same ones in every run
 LEVELS = 1024
 
@@ -40,7 +40,7 @@ def directions(channels: int, like: Tensor) -> Tensor:
 def orthonormal(channels: int) -> Tensor:
     """The directions in float64, on the CPU; kept, since every iteration asks for them twice."""
     generator = torch.Generator("cpu").manual_seed(SEED)
-    shape = (channels, max(1, channels // PART_OF_CHANNELS))
+    shape = (channels, max(1, channels // CHANNELS_PER_DIRECTION))
     random = torch.randn(shape, generator=generator, dtype=torch.float64, device="cpu")
     Q: Tensor = torch.linalg.qr(random)[0]
     return Q.T.contiguous()
@@ -53,12 +53,20 @@ def spread_of(features: Tensor, weights: Tensor | None = None) -> Tensor:
         features: (positions, channels), float32 or better.
         weights: how much each position counts, (positions,), not all 0; None is all alike.
     """
-    along = linear(features, directions(features.shape[1], features)).T
+    if weights is not None:  # what counts nothing is not there: nor is it a neighbour
+        there = weights > 0
+        features, weights = features[there], weights[there]
+    along = linear(features, directions(features.shape[1], features)).T.cpu()
+    counted = along.new_ones(along.shape[1]) if weights is None else weights.to(along)
+    return spread_of_counted(along, counted)
+
+
+def spread_of_counted(along: Tensor, counted: Tensor) -> Tensor:
+    """The spread of numbers (directions, count), each counted as often as (count,) says."""
     values, order = along.contiguous().sort(1)
-    counted = torch.ones_like(values) if weights is None else weights.to(values)[order]
-    through = counted.double().cumsum(1)
-    places = (through - counted / 2) / through[:, -1:]  # of each value, in [0, 1]
-    return between_neighbours(values, places)
+    times = counted.double()[order]
+    through = times.cumsum(1)
+    return between_neighbours(values, (through - times / 2) / through[:, -1:])
 
 
 def between_neighbours(values: Tensor, places: Tensor) -> Tensor:
@@ -78,10 +86,9 @@ def pooled_spread(several: Sequence[Tensor]) -> Tensor:
     """The spread of several pictures taken as one, each counting alike."""
     if len(several) == 1:
         return several[0]
-    values = torch.cat(list(several), 1).sort(1).values
-    count = values.shape[1]
-    places = (torch.arange(count, dtype=torch.float64, device=values.device) + 0.5) / count
-    return between_neighbours(values, places.expand(len(values), -1))
+    counted = several[0].new_ones(LEVELS + 1)
+    counted[[0, -1]] = 0.5  # the ends have values on one side
+    return spread_of_counted(torch.cat(list(several), 1), counted.repeat(len(several)))
 
 
 def mean_spread(styles: Iterable[tuple[float, Tensor]]) -> Tensor:

@@ -117,14 +117,14 @@ def cosines(length: int) -> Tensor:
 
 
 def filtered(picture: Tensor, factors: Tensor, around: Axes) -> Tensor:
-    """A picture's waves times factors, (H, W) or (3, H, W), of the frequencies of its size."""
+    """A picture's waves times factors, for each of ``frequency_of`` its size, or by colour too."""
     if any(around):
         return filtered_around(picture, factors, around)
     return from_waves(to_waves(picture).mul_(factors))
 
 
 def frequency_of(size: Size, around: Axes, like: Tensor) -> Tensor:
-    """Of each wave, in cycles a pixel, whatever its direction, (H, W)."""
+    """Of each wave, in cycles a pixel, whatever its direction; as many as ``frequencies_of``."""
     down, across = (each.to(like) for each in frequencies_of(size, around))
     frequency: Tensor = torch.hypot(down[:, None], across)
     return frequency
