@@ -533,10 +533,10 @@ def test_who_is_faster_than_the_page_keeps_what_they_chose(
     remembered = request.getfixturevalue("remembered")
     page = open_page(context=before.context, settled=False)
     page.locator("#photo input[type=file]").set_input_files(path)
-    remembered.set()
     wanted = "px" if file == "good" else f"Photograph '{file}' is damaged"
     expect(page.locator("#forecast")).to_contain_text(wanted)
-    page.wait_for_timeout(SETTLING_MS)
+    remembered.set()  # what was chosen is there before it
+    page.wait_for_timeout(2 * SETTLING_MS)
     expect(page.locator("#forecast")).to_contain_text(wanted)
     image = page.locator("#photo img")
     expect(image).to_have_count(1 if file == "good" else 0)
