@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+import torch
 
 from conftest import has_bfloat16, noise_picture
 from impasto.config import Config, configure
@@ -168,6 +169,9 @@ def test_the_prediction_is_on_the_safe_side_of_the_peak_and_near_it(case, runs):
 
 def test_what_a_hand_holds_is_counted_and_bounded():
     faithful, painterly = (configure(hand=hand) for hand in ("faithful", "painterly"))
-    assert hand_bytes(faithful, (384, 512)) == 0
-    small, large = (hand_bytes(painterly, size) for size in ((384, 512), (6144, 8192)))
+    assert hand_bytes(faithful, (384, 512), torch.float32) == 0
+    small, large = (
+        hand_bytes(painterly, size, torch.float32) for size in ((384, 512), (6144, 8192))
+    )
     assert 0 < small <= large < 100_000_000
+    assert small < hand_bytes(painterly, (384, 512), torch.bfloat16) < 100_000_000

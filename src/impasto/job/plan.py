@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+import torch
+
 from impasto.config import Config, Size
 from impasto.errors import ConfigError
 from impasto.job.memory import SAFE_SHARE
@@ -47,6 +49,7 @@ PICTURES = (
     11  # at the last scale, besides L-BFGS's pairs: points, directions, gains, temporary ones
 )
 NUMBER_BYTES = 48  # of one that is counted: itself, its place in the bins, and its features
+LOWERED_BYTES = 32  # more of one whose features are less than float32: those, and their gradient
 KEPT = 2.0  # times a window's feature maps: with the pooling's choices and the gradient on its way
 
 
@@ -167,12 +170,13 @@ def work_bytes(
     pictures = overhead.pictures * floats * FLOAT_BYTES
     held = float((overhead.gaps * features + targets) * network.dtype.itemsize)
     lasting = overhead.lasting_bytes + network.transformed_bytes(layers) + REGION_BYTES * regions
-    return lasting + round(pictures + held) + hand_bytes(config, seen)
+    return lasting + round(pictures + held) + hand_bytes(config, seen, network.dtype)
 
 
-def hand_bytes(config: Config, size: Size) -> int:
+def hand_bytes(config: Config, size: Size, dtype: torch.dtype) -> int:
     """What a hand's own terms hold: numbers in bins, and similarities with what they are to be."""
-    counted = NUMBER_BYTES * NUMBERS if config.slices else 0
+    each = NUMBER_BYTES + (LOWERED_BYTES if dtype.itemsize < FLOAT_BYTES else 0)
+    counted = each * NUMBERS if config.slices else 0
     if not config.relations:
         return counted
     sizes = (positions_of(size, 1 << (block_of(name) - 1)) for name, _ in config.content_layers)
