@@ -17,9 +17,10 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from impasto.config import Axes, Config, Size, split_layer
+from impasto.config import Config, Size, split_layer
 from impasto.pictures.color import nearest_grey
 from impasto.transfer.balance import RegionTarget, objective
+from impasto.transfer.borders import away_from_seams, near_borders
 from impasto.transfer.descent import Point, Value
 from impasto.transfer.losses import (
     DISTANCES,
@@ -43,7 +44,6 @@ Wanted = Mapping[int, Mapping[str, Moments]]
 """By the identity of a region's list of styles, and by layer, the moments that it is to have."""
 
 ENOUGH = 2**13  # positions of a layer from which its spread is known
-SEAMLESS_MARGIN = 0.1  # of a tile's side: nearer to the border a photograph counts less and less
 
 
 def point_at(network: Network, loss: Objective, x: Tensor, window_px: int | None) -> Point:
@@ -257,9 +257,8 @@ def objective_of(
         )
         for region, part, moments in zip(regions, where, found, strict=True)
     ]
-    inside = away_from_borders(photograph, config.around) if config.tileable else None
     shares = at_layers(visible, content, photograph)
-    counted = at_layers(both(inside, visible), content, photograph)
+    counted = content_weights(photograph, visible, config)
     depicts = depicted(photograph, visible) * (1.0 if config.units == "sums" else sharp)
     loss = objective(maps, parts, config, shares, counted, depicts)
     return replace(loss, visible=visible)
@@ -288,19 +287,21 @@ def share_of(where: Tensor, visible: Tensor | None) -> float:
     return float((where * visible).sum() / visible.sum())
 
 
-def away_from_borders(picture: Tensor, around: Axes) -> Tensor:
-    """0 at the borders that a picture goes on around, and 1 away from them, (1, 1, H, W).
-
-    Where copies of a photograph meet, its own borders are not to be kept.
-    """
-    sides = []
-    for length, joined in zip(picture.shape[2:], around, strict=True):
-        place = torch.arange(length, device=picture.device, dtype=picture.dtype) + 0.5
-        reach = torch.minimum(place, length - place)
-        sides.append(
-            (reach / (SEAMLESS_MARGIN * length)).clamp(max=1) if joined else place.new_ones(length)
-        )
-    return (sides[0][:, None] * sides[1])[None, None]
+def content_weights(
+    photograph: Tensor, visible: Tensor | None, config: Config
+) -> Mapping[str, Tensor]:
+    """By content layer, how much of the photograph's content each position keeps, (1, 1, h, w)."""
+    layers = [layer for layer, _ in config.content_layers]
+    inside = away_from_seams(photograph, config.around) if config.tileable else None
+    counted = at_layers(both(inside, visible), layers, photograph)
+    if config.edges != "replicate" or all(config.around):
+        return counted
+    full = (photograph.shape[2], photograph.shape[3])
+    for layer in layers:
+        size = positions_of(full, stride_of(layer))
+        weights = near_borders(size, config.around, photograph)
+        counted[layer] = weights * counted[layer] if layer in counted else weights
+    return counted
 
 
 def style_of(

@@ -1,0 +1,96 @@
+"""Laws of a photograph's content near the borders: less of it counts there, and where it does."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn.functional import avg_pool2d
+
+from conftest import noise_picture, small_state
+from impasto.config import Config
+from impasto.network.vgg import VGG
+from impasto.transfer.borders import AT_BORDERS, OUTERMOST, away_from_seams, near_borders
+from impasto.transfer.evaluation import Region, content_weights, objective_of
+from impasto.transfer.losses import Content
+from impasto.transfer.picked import scattered
+from impasto.transfer.relations import MOST, Relations
+
+AROUND = {
+    (False, False): False,
+    (True, True): True,
+    (False, True): "horizontally",
+    (True, False): "vertically",
+}
+SIDES = st.integers(1, 40)
+
+
+@given(SIDES, SIDES, st.sampled_from([*AROUND]))
+def test_a_position_near_any_border_that_there_is_counts_half(height, width, around):
+    found = near_borders((height, width), around, torch.zeros(1, dtype=torch.float64))
+    assert found.dtype == torch.float64
+    for y in range(height):
+        for x in range(width):
+            near = (
+                not around[0] and min(y, height - 1 - y) < OUTERMOST,
+                not around[1] and min(x, width - 1 - x) < OUTERMOST,
+            )
+            assert found[0, 0, y, x] == (AT_BORDERS if any(near) else 1)
+
+
+@pytest.mark.parametrize("in_block", [(2, 2, 3, 3), (2, 2, 4, 4)])
+def test_outermost_positions_see_beyond_the_border_by_a_quarter(in_block):
+    """Of the receptive field of relu4_2, in VGG-16 and in VGG-19."""
+    field, stride = 1, 1
+    for count in in_block[:3]:
+        field += 2 * stride * count + stride  # and that of the pooling
+        stride *= 2
+    field += 2 * 2 * stride
+    beyond = [(field / 2 - stride * (place + 0.5)) / field for place in range(OUTERMOST)]
+    assert all(part >= 0.25 for part in beyond)
+
+
+def test_a_photograph_counts_less_only_at_borders_that_meet():
+    x = noise_picture(40, 60)
+    for around, meets in (((False, True), 3), ((True, False), 2)):
+        where = away_from_seams(x, around)
+        assert (where.narrow(meets, 0, 1) < 0.5).all()
+        assert (where.narrow(meets, x.shape[meets] // 2, 1) == 1).all()
+        other = 5 - meets
+        assert torch.equal(where.narrow(other, 0, 1), where.narrow(other, 20, 1))
+
+
+@pytest.mark.parametrize("around", [*AROUND])
+@pytest.mark.parametrize("hidden", [False, True])
+def test_seams_borders_and_what_is_visible_count_together(around, hidden):
+    photograph, config = noise_picture(96, 112), Config(tileable=AROUND[around])
+    visible = noise_picture(96, 112, seed=5)[:, :1] if hidden else None
+    found = content_weights(photograph, visible, config).get("relu4_2", torch.ones(1, 1, 12, 14))
+    pixels = away_from_seams(photograph, around) * (1 if visible is None else visible)
+    expected = avg_pool2d(pixels, 8) * near_borders((12, 14), around, photograph)
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_paper_keeps_all_of_it():
+    photograph = noise_picture(64, 64)
+    assert not content_weights(photograph, None, Config(edges="zeros"))
+
+
+def test_content_and_relations_count_their_outermost_positions_half_and_style_does_not_know():
+    network, photograph = VGG(small_state()), noise_picture(160, 192, seed=1)
+    painting = noise_picture(70, 60, seed=2)
+    loss = objective_of(network, photograph, [Region.whole(painting)], Config(), None)
+    weights = near_borders((20, 24), (False, False), photograph)
+    (content,) = (term for term in loss.terms if isinstance(term, Content))
+    assert torch.equal(content.where, weights)
+    (related,) = (term for term in loss.terms if isinstance(term, Relations))
+    rows, columns = scattered((20, 24), MOST)
+    at = weights[0, 0, rows, columns][:, None]
+    whole = objective_of(network, photograph, [Region.whole(painting)], Config(edges="zeros"), None)
+    (unlike,) = (term for term in whole.terms if isinstance(term, Relations))
+    expected = unlike.shares * at
+    torch.testing.assert_close(related.shares, expected / expected.sum())
+    style = [term for term in loss.terms if term.name.startswith("style")]
+    assert style
+    assert all(term.where is None for term in style)
