@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import avg_pool2d
 
 from conftest import noise_picture, small_state
-from impasto.config import Config
+from impasto.config import PRESETS, Config
 from impasto.network.vgg import VGG
 from impasto.transfer.borders import AT_BORDERS, OUTERMOST, away_from_seams, near_borders
 from impasto.transfer.evaluation import Region, content_weights, objective_of
@@ -40,15 +40,16 @@ def test_a_position_near_any_border_that_there_is_counts_half(height, width, aro
 
 
 @pytest.mark.parametrize("in_block", [(2, 2, 3, 3), (2, 2, 4, 4)])
-def test_outermost_positions_see_beyond_the_border_by_a_quarter(in_block):
+def test_outermost_positions_see_beyond_the_border_by_a_third_and_others_do_not(in_block):
     """Of the receptive field of relu4_2, in VGG-16 and in VGG-19."""
     field, stride = 1, 1
     for count in in_block[:3]:
         field += 2 * stride * count + stride  # and that of the pooling
         stride *= 2
     field += 2 * 2 * stride
-    beyond = [(field / 2 - stride * (place + 0.5)) / field for place in range(OUTERMOST)]
-    assert all(part >= 0.25 for part in beyond)
+    beyond = [(field / 2 - stride * (place + 0.5)) / field for place in range(OUTERMOST + 1)]
+    assert all(part >= 1 / 3 for part in beyond[:OUTERMOST])
+    assert beyond[OUTERMOST] < 1 / 3
 
 
 def test_a_photograph_counts_less_only_at_borders_that_meet():
@@ -73,8 +74,18 @@ def test_seams_borders_and_what_is_visible_count_together(around, hidden):
 
 
 def test_the_paper_keeps_all_of_it():
-    photograph = noise_picture(64, 64)
-    assert not content_weights(photograph, None, Config(edges="zeros"))
+    assert not content_weights(noise_picture(64, 64), None, PRESETS["paper"])
+
+
+def test_every_content_layer_has_borders_of_its_own_and_a_rest_counts_by_its_pixels():
+    """Of 90 x 110 px, relu3_1 has 23 x 28 positions, the last of which stand for 2 x 2 px."""
+    config = Config(content_layers=(("conv2_2", 1.0), ("relu3_1", 1.0)))
+    found = content_weights(noise_picture(90, 110), None, config)
+    assert found["conv2_2"].shape == (1, 1, 45, 55)
+    weights = near_borders((23, 28), (False, False), found["relu3_1"])
+    weights[..., -1, :] /= 2
+    weights[..., -1] /= 2
+    torch.testing.assert_close(found["relu3_1"], weights)
 
 
 def test_content_and_relations_count_their_outermost_positions_half_and_style_does_not_know():

@@ -26,7 +26,7 @@ from impasto.transfer.descent import Point
 from impasto.transfer.margin import cut
 from impasto.transfer.optimize import Step, Windows, changes
 
-FORMAT = 3  # of the file; another number for another content
+FORMAT = 4  # of the file; another number for another content
 FILE = "checkpoint.safetensors"
 TEMPORARY = ".checkpoint.tmp"  # always the same, so that kills do not litter
 LOCK = ".checkpoint.lock"  # held by the process that works with the folder

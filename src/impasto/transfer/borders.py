@@ -1,9 +1,10 @@
 """How much a photograph's content counts near the borders of the picture: less than elsewhere.
 
 Where copies of a tile meet, the photograph's own borders are not to be kept. And at any other
-border a layer's outermost positions see half a photograph and half of nothing: kept as firmly as
-the rest, a strip of the picture along its borders had less contrast and fainter strokes. At half
-the weight it is like the rest: docs/performance.md.
+border a third and more of what a layer's outermost positions see is not the picture: kept as firmly
+as the rest, a strip along the borders had less contrast and fainter strokes. At half the weight it
+is like the rest, as far as chance lets one tell: docs/performance.md. The middle of the picture is
+balanced as before. At coarse scales the outermost positions lie in the margin, which is cut off.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from impasto.config import Axes, Size
 
-OUTERMOST = 2  # positions: a quarter of the receptive field, or more, lies beyond the border
+OUTERMOST = 2  # positions: of relu4_2's next ones less than a third of the field lies beyond
 AT_BORDERS = 0.5  # of the weight of others
 SEAMLESS_MARGIN = 0.1  # of a tile's side: nearer to the border a photograph counts less and less
 

@@ -290,7 +290,10 @@ def share_of(where: Tensor, visible: Tensor | None) -> float:
 def content_weights(
     photograph: Tensor, visible: Tensor | None, config: Config
 ) -> Mapping[str, Tensor]:
-    """By content layer, how much of the photograph's content each position keeps, (1, 1, h, w)."""
+    """By content layer, how much each position counts in the content, (1, 1, h, w).
+
+    Without a layer all of its positions count.
+    """
     layers = [layer for layer, _ in config.content_layers]
     inside = away_from_seams(photograph, config.around) if config.tileable else None
     counted = at_layers(both(inside, visible), layers, photograph)
