@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -9,13 +11,15 @@ from hypothesis import strategies as st
 from torch.nn.functional import avg_pool2d
 
 from conftest import noise_picture, small_state
-from impasto.config import PRESETS, Config
+from impasto.config import PRESETS, Config, configure
 from impasto.network.vgg import VGG
-from impasto.transfer.borders import AT_BORDERS, OUTERMOST, away_from_seams, near_borders
+from impasto.transfer.borders import AT_BORDERS, OUTERMOST, PARTS, away_from_seams, near_borders
 from impasto.transfer.evaluation import Region, content_weights, objective_of
 from impasto.transfer.losses import Content
+from impasto.transfer.objective import Tally
 from impasto.transfer.picked import scattered
 from impasto.transfer.relations import MOST, Relations
+from impasto.transfer.tiles import Box
 
 AROUND = {
     (False, False): False,
@@ -30,11 +34,12 @@ SIDES = st.integers(1, 40)
 def test_a_position_near_any_border_that_there_is_counts_half(height, width, around):
     found = near_borders((height, width), around, torch.zeros(1, dtype=torch.float64))
     assert found.dtype == torch.float64
+    down, across = (min(OUTERMOST, side // PARTS) for side in (height, width))
     for y in range(height):
         for x in range(width):
             near = (
-                not around[0] and min(y, height - 1 - y) < OUTERMOST,
-                not around[1] and min(x, width - 1 - x) < OUTERMOST,
+                not around[0] and min(y, height - 1 - y) < down,
+                not around[1] and min(x, width - 1 - x) < across,
             )
             assert found[0, 0, y, x] == (AT_BORDERS if any(near) else 1)
 
@@ -67,20 +72,26 @@ def test_a_photograph_counts_less_only_at_borders_that_meet():
 def test_seams_borders_and_what_is_visible_count_together(around, hidden):
     photograph, config = noise_picture(96, 112), Config(tileable=AROUND[around])
     visible = noise_picture(96, 112, seed=5)[:, :1] if hidden else None
-    found = content_weights(photograph, visible, config).get("relu4_2", torch.ones(1, 1, 12, 14))
     pixels = away_from_seams(photograph, around) * (1 if visible is None else visible)
     expected = avg_pool2d(pixels, 8) * near_borders((12, 14), around, photograph)
-    torch.testing.assert_close(found, expected)
+    network, regions = VGG(small_state()), [Region.whole(noise_picture(70, 60, seed=2))]
+    loss = objective_of(network, photograph, regions, config, None, visible)
+    (content,) = (term for term in loss.terms if isinstance(term, Content))
+    where = torch.ones(1, 1, 12, 14) if content.where is None else content.where
+    torch.testing.assert_close(where, expected)
 
 
 def test_the_paper_keeps_all_of_it():
-    assert not content_weights(noise_picture(64, 64), None, PRESETS["paper"])
+    picture, paper = noise_picture(112, 112), PRESETS["paper"]
+    for config in (paper, replace(paper, edges="replicate"), Config(edges="zeros")):
+        assert not content_weights(None, picture, config)
+    assert content_weights(None, picture, Config())
 
 
 def test_every_content_layer_has_borders_of_its_own_and_a_rest_counts_by_its_pixels():
     """Of 90 x 110 px, relu3_1 has 23 x 28 positions, the last of which stand for 2 x 2 px."""
     config = Config(content_layers=(("conv2_2", 1.0), ("relu3_1", 1.0)))
-    found = content_weights(noise_picture(90, 110), None, config)
+    found = content_weights(None, noise_picture(90, 110), config)
     assert found["conv2_2"].shape == (1, 1, 45, 55)
     weights = near_borders((23, 28), (False, False), found["relu3_1"])
     weights[..., -1, :] /= 2
@@ -105,3 +116,19 @@ def test_content_and_relations_count_their_outermost_positions_half_and_style_do
     style = [term for term in loss.terms if term.name.startswith("style")]
     assert style
     assert all(term.where is None for term in style)
+
+
+def test_content_is_a_fraction_of_what_counts():
+    """So a grey picture, which has lost all of it, has lost one, however small it is."""
+    network = VGG(small_state())
+    for size in ((24, 40), (64, 80), (160, 192)):
+        photograph, painting = noise_picture(*size, seed=1), noise_picture(70, 60, seed=2)
+        config = configure(hand="faithful")
+        loss = objective_of(network, photograph, [Region.whole(painting)], config, None)
+        (content,) = (term for term in loss.terms if isinstance(term, Content))
+        mean = (content.target * content.where).sum((2, 3)) / content.where.sum()
+        flat = replace(loss, terms=(content,), tv_weight=0.0)
+        tally = Tally(flat)
+        map_ = mean[:, :, None, None].expand_as(content.target).contiguous()
+        tally.add(content.layer, map_, Box.of((map_.shape[2], map_.shape[3])))
+        assert sum(tally.losses().values()) == pytest.approx(config.weights()[0], rel=1e-4)

@@ -197,7 +197,7 @@ class Config:
         pooling: ``max`` or ``average``.
         edges: what the network sees beyond the picture, which is mirrored until its sides are
             multiples of 16 px: ``replicate`` or ``zeros``. With ``replicate`` coarse scales have a
-            margin too, which is cut off, and content counts half at the borders.
+            margin too, which is cut off, and content in fractions counts half at the borders.
         tileable: whether the result goes on without a seam where copies of it are laid side by
             side: ``horizontally`` (as a panorama of all directions does), ``vertically``, ``both``
             ways (or True), or False. That way its side is then a multiple of SEAMLESS_PX. The

@@ -101,7 +101,8 @@ def objective(
         parts: of the picture, each with its style.
         config: distance, slices, relations, layers, units, strength, alpha, beta and tv_weight are
             read.
-        shares: by content layer, how much of each position is of the picture; without it, all.
+        shares: by content layer, how much of each position is of the picture, and counts in the
+            photograph's variance; without it, all.
         where: likewise, how much each position counts; without it, its share.
         depicts: as ``depicted`` says of the photograph. It counts where content is balanced with
             style: not with an alpha in the paper's units, nor alone.

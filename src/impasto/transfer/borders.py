@@ -2,9 +2,9 @@
 
 Where copies of a tile meet, the photograph's own borders are not to be kept. And at any other
 border a third and more of what a layer's outermost positions see is not the picture: kept as firmly
-as the rest, a strip along the borders had less contrast and fainter strokes. At half the weight it
-is like the rest, as far as chance lets one tell: docs/performance.md. The middle of the picture is
-balanced as before. At coarse scales the outermost positions lie in the margin, which is cut off.
+as the rest, a strip along the borders had less contrast and fainter strokes: docs/performance.md.
+What is kept is a fraction of what counts, so that one strength goes on meaning one balance. At
+coarse scales the outermost positions lie in the margin, which is cut off.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor
 from impasto.config import Axes, Size
 
 OUTERMOST = 2  # positions: of relu4_2's next ones less than a third of the field lies beyond
+PARTS = 12  # of a side, one of which they are at most: of a small picture they would be half
 AT_BORDERS = 0.5  # of the weight of others
 SEAMLESS_MARGIN = 0.1  # of a tile's side: nearer to the border a photograph counts less and less
 
@@ -45,7 +46,7 @@ def near_borders(size: Size, around: Axes, like: Tensor) -> Tensor:
     inside = like.new_ones(size, dtype=torch.bool)
     for axis, joined in enumerate(around):
         if not joined:
-            outermost = min(OUTERMOST, size[axis])
+            outermost = min(OUTERMOST, size[axis] // PARTS)
             inside.narrow(axis, 0, outermost).fill_(value=False)
             inside.narrow(axis, size[axis] - outermost, outermost).fill_(value=False)
     return torch.where(inside, 1.0, AT_BORDERS).to(like)[None, None]

@@ -257,8 +257,10 @@ def objective_of(
         )
         for region, part, moments in zip(regions, where, found, strict=True)
     ]
-    shares = at_layers(visible, content, photograph)
-    counted = content_weights(photograph, visible, config)
+    inside = away_from_seams(photograph, config.around) if config.tileable else None
+    shares, counted = (
+        content_weights(each, photograph, config) for each in (visible, both(inside, visible))
+    )
     depicts = depicted(photograph, visible) * (1.0 if config.units == "sums" else sharp)
     loss = objective(maps, parts, config, shares, counted, depicts)
     return replace(loss, visible=visible)
@@ -288,16 +290,17 @@ def share_of(where: Tensor, visible: Tensor | None) -> float:
 
 
 def content_weights(
-    photograph: Tensor, visible: Tensor | None, config: Config
+    where: Tensor | None, photograph: Tensor, config: Config
 ) -> Mapping[str, Tensor]:
     """By content layer, how much each position counts in the content, (1, 1, h, w).
 
-    Without a layer all of its positions count.
+    As far as it is in a part of the photograph, (1, 1, H, W) in [0, 1], or None, all of it; and
+    less near borders, but in the paper's sums and with its edges. Without a layer all of its
+    positions count.
     """
     layers = [layer for layer, _ in config.content_layers]
-    inside = away_from_seams(photograph, config.around) if config.tileable else None
-    counted = at_layers(both(inside, visible), layers, photograph)
-    if config.edges != "replicate" or all(config.around):
+    counted = at_layers(where, layers, photograph)
+    if config.units == "sums" or config.edges != "replicate":
         return counted
     full = (photograph.shape[2], photograph.shape[3])
     for layer in layers:
