@@ -2,9 +2,10 @@
 
 Where copies of a tile meet, the photograph's own borders are not to be kept. And at any other
 border a third and more of what a layer's outermost positions see is not the picture: kept as firmly
-as the rest, a strip along the borders had less contrast and fainter strokes: docs/performance.md.
-What is kept is a fraction of what counts, so that one strength goes on meaning one balance. At
-coarse scales the outermost positions lie in the margin, which is cut off.
+as the rest, a strip along the borders had less contrast and fainter strokes. Half of that is gone
+so, and at no cost: docs/performance.md. What is kept is a fraction of what counts, so that one
+strength goes on meaning one balance. At coarse scales the outermost positions lie in the margin,
+which is cut off.
 """
 
 from __future__ import annotations
