@@ -2,10 +2,10 @@
 
 Where copies of a tile meet, the photograph's own borders are not to be kept. And at any other
 border a third and more of what a layer's outermost positions see is not the picture: kept as firmly
-as the rest, a strip along the borders had less contrast and fainter strokes. Half of that is gone
-so, and at no cost: docs/performance.md. What is kept is a fraction of what counts, so that one
-strength goes on meaning one balance. At coarse scales the outermost positions lie in the margin,
-which is cut off.
+as the rest, a strip along the borders had less contrast and fainter strokes. Counted half, half of
+that is gone in the painterly hand: docs/performance.md. What is kept is a fraction of what counts,
+so that one strength goes on meaning one balance. At coarse scales the outermost positions lie in
+the margin, which is cut off.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def away_from_seams(picture: Tensor, around: Axes) -> Tensor:
 def near_borders(size: Size, around: Axes, like: Tensor) -> Tensor:
     """How much each position of a map of this (height, width) counts, (1, 1, height, width).
 
-    AT_BORDERS for the outermost ones, 1 for others; where the picture goes on around its edges
-    none is outermost.
+    AT_BORDERS for the outermost ones, OUTERMOST or less of a side that is short, and 1 for others;
+    where the picture goes on around its edges none is outermost.
 
     Args:
         size: of the map.

@@ -257,10 +257,8 @@ def objective_of(
         )
         for region, part, moments in zip(regions, where, found, strict=True)
     ]
-    inside = away_from_seams(photograph, config.around) if config.tileable else None
-    shares, counted = (
-        content_weights(each, photograph, config) for each in (visible, both(inside, visible))
-    )
+    shares = content_weights(visible, photograph, config)
+    counted = content_weights(both(kept_of(photograph, config), visible), photograph, config)
     depicts = depicted(photograph, visible) * (1.0 if config.units == "sums" else sharp)
     loss = objective(maps, parts, config, shares, counted, depicts)
     return replace(loss, visible=visible)
@@ -287,6 +285,11 @@ def share_of(where: Tensor, visible: Tensor | None) -> float:
     if visible is None:
         return float(where.mean())
     return float((where * visible).sum() / visible.sum())
+
+
+def kept_of(photograph: Tensor, config: Config) -> Tensor | None:
+    """Which part of a photograph is kept: of a tile's, what is away from its seams; None is all."""
+    return away_from_seams(photograph, config.around) if config.tileable else None
 
 
 def content_weights(
