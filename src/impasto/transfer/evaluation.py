@@ -260,8 +260,7 @@ def objective_of(
     shares = content_weights(visible, photograph, config)
     counted = content_weights(both(kept_of(photograph, config), visible), photograph, config)
     depicts = depicted(photograph, visible) * (1.0 if config.units == "sums" else sharp)
-    loss = objective(maps, parts, config, shares, counted, depicts)
-    return replace(loss, visible=visible)
+    return replace(objective(maps, parts, config, shares, counted, depicts), visible=visible)
 
 
 def wanted_of(
